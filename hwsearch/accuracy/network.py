@@ -1,0 +1,141 @@
+"""The small network that a fitted predictor is: its weights, its file, and its arithmetic in NumPy.
+
+Each stage's choices are looked up in a table (an embedding of ``D`` numbers for each of 64 codes), the
+seven embeddings go side by side through two hidden layers of rectified units, and two outputs come out:
+the mean and the standard deviation of top-1.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hwsearch.accuracy.domain import CODES_PER_STAGE, NUM_STAGES
+from hwsearch.errors import FaultsError, InputError
+
+Float32Array = npt.NDArray[np.float32]
+
+CHUNK = 512
+"""Networks computed at once: their activations stay in a core's L2 cache."""
+
+ARRAYS = ("embedding", "weight_1", "bias_1", "weight_2", "bias_2", "weight_3", "bias_3", "output_scale")
+REQUIRED_METADATA = ("format", "source", "scheme", "seed", "rows", "held_out", "command")
+FORMAT = "hwsearch accuracy predictor 1"
+_MAX_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """Weights (float32, finite) of one fitted predictor, and where they come from."""
+
+    embedding: Float32Array
+    """Shape (7, 64, D): a row for each code of each stage."""
+    weight_1: Float32Array
+    """Shape (7 D, H1)."""
+    bias_1: Float32Array
+    weight_2: Float32Array
+    """Shape (H1, H2)."""
+    bias_2: Float32Array
+    weight_3: Float32Array
+    """Shape (H2, 2): mean and standard deviation, in units of ``output_scale``."""
+    bias_3: Float32Array
+    output_scale: npt.NDArray[np.float64]
+    """mean offset, mean factor, then smallest and largest standard deviation: percentage points, shape (4,)."""
+    metadata: dict[str, Any]
+    """Source, training scheme, seed, rows, held-out figures, command."""
+
+    def faults(self) -> list[str]:
+        """Every array of a wrong shape or type, or with a value that is not finite."""
+        found = []
+        for name, shape in self._shapes().items():
+            array = getattr(self, name)
+            kind = np.dtype(np.float64 if name == "output_scale" else np.float32)
+            if array.shape != shape or array.dtype != kind:
+                found.append(f"{name}: {array.dtype} of shape {array.shape}; allowed: {kind} of shape {shape}")
+            elif not np.all(np.isfinite(array)):
+                found.append(f"{name}: a value is not finite")
+        missing = [key for key in REQUIRED_METADATA if key not in self.metadata]
+        return found + [f"metadata: {key!r} is missing" for key in missing]
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        width = self.embedding.shape[-1] if self.embedding.ndim == 3 else 0
+        first, second = self.bias_1.size, self.bias_2.size
+        return {
+            "embedding": (NUM_STAGES, CODES_PER_STAGE, width),
+            "weight_1": (NUM_STAGES * width, first),
+            "bias_1": (first,),
+            "weight_2": (first, second),
+            "bias_2": (second,),
+            "weight_3": (second, 2),
+            "bias_3": (2,),
+            "output_scale": (4,),
+        }
+
+    def to_bytes(self) -> bytes:
+        """The npz file of this network: no pickle in it, and the same bytes for the same weights."""
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        buffer = io.BytesIO()
+        metadata = np.array(json.dumps(self.metadata, sort_keys=True))
+        np.savez_compressed(buffer, allow_pickle=False, metadata=metadata, **arrays)
+        return buffer.getvalue()
+
+
+def load_network(path: Path) -> Network:
+    """Read and check an npz; raises InputError or FaultsError when it is not a fitted predictor."""
+    advice = "hwsearch accuracy fit DATA -o FILE.npz"
+    if not path.is_file():
+        raise InputError("there is no such file", where=str(path), next_command=advice)
+    if path.stat().st_size > _MAX_BYTES:
+        raise InputError("the file is too large for a fitted predictor", where=str(path), next_command=advice)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = [name for name in (*ARRAYS, "metadata") if name not in archive.files]
+            if missing:
+                raise FaultsError(str(path), [f"{name}: is missing" for name in missing], next_command=advice)
+            arrays = {name: archive[name] for name in ARRAYS}
+            metadata = json.loads(str(archive["metadata"]))
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+        raise InputError(f"not a fitted predictor ({error})", where=str(path), next_command=advice) from error
+    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
+        raise InputError("metadata.format is another", where=str(path), allowed=FORMAT, next_command=advice)
+    network = Network(**arrays, metadata=metadata)
+    found = network.faults()
+    if found:
+        raise FaultsError(str(path), found, next_command=advice)
+    return network
+
+
+class Evaluator:
+    """A network ready to judge: its buffers are made once, ``CHUNK`` networks pass through them at a time."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        width = network.embedding.shape[2]
+        self._table = np.ascontiguousarray(network.embedding.reshape(-1, width))
+        self._offsets = np.tile(np.arange(NUM_STAGES, dtype=np.intp) * CODES_PER_STAGE, (CHUNK, 1))
+
+    def __call__(self, codes: npt.NDArray[np.intp], out: Float32Array) -> None:
+        """Outputs, shape (n, 2), of n <= ``CHUNK`` networks given as stage codes, shape (n, 7).
+
+        A short chunk is filled up with itself, so that a network's value does not depend, by the last bit,
+        on how many others are judged with it.
+        """
+        count = len(codes)
+        index = self._offsets.copy()
+        index[:count] += codes
+        network = self._network
+        inputs = np.take(self._table, index.ravel(), axis=0, mode="clip").reshape(CHUNK, -1)
+        hidden = inputs @ network.weight_1
+        hidden += network.bias_1
+        np.maximum(hidden, np.zeros_like(hidden), out=hidden)
+        hidden = hidden @ network.weight_2
+        hidden += network.bias_2
+        np.maximum(hidden, np.zeros_like(hidden), out=hidden)
+        out[:] = (hidden @ network.weight_3)[:count]

@@ -1,0 +1,143 @@
+"""JSON documents in and out: bounded, validated, never half-written.
+
+Every document of hwsearch carries ``format`` and ``version``. Reading runs no code; writing goes through a
+temporary file in the same folder and one atomic rename, so that a reader sees the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hwsearch.errors import FaultsError, InputError
+
+MAX_BYTES = 64 * 1024 * 1024
+MAX_SHOWN_FAULTS = 20
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Document(BaseModel):
+    """Base of every file model: strict types, no unknown fields, no NaN."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+def read_json(path: Path, file_format: str, version: int) -> dict[str, Any]:
+    """The object in a JSON file, after checking its ``format`` and ``version``; InputError otherwise."""
+    data = parse_json(read_text(path), str(path))
+    if not isinstance(data, dict) or data.get("format") != file_format:
+        found = data.get("format") if isinstance(data, dict) else type(data).__name__
+        raise InputError(f"not a {file_format} file (format: {found!r})", where=str(path))
+    if data.get("version") != version:
+        raise InputError(
+            f"version {data.get('version')!r} of {file_format} is not known here", where=str(path), allowed=str(version)
+        )
+    return data
+
+
+def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
+    """A UTF-8 text file of bounded size; InputError when it cannot be read."""
+    try:
+        if not path.is_file():
+            raise InputError("no such file" if not path.exists() else "not a regular file", where=str(path))
+        if path.stat().st_size > max_bytes:
+            raise InputError(f"larger than {max_bytes // 1024} KiB", where=str(path))
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError("not UTF-8 text", where=str(path)) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be read ({error})", where=str(path)[:200]) from None
+
+
+def parse_json(text: str, where: str) -> Any:  # noqa: ANN401 - JSON is any type until a model has checked it
+    """Strict JSON: no NaN or Infinity, no repeated keys, bounded depth and numbers."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_no_repeats)
+    except json.JSONDecodeError as error:
+        cut = " (the file seems cut off)" if error.pos >= len(text.rstrip()) else ""
+        raise InputError(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}{cut}", where=where) from None
+    except RecursionError:
+        raise InputError("not JSON: nested too deep", where=where) from None
+    except ValueError as error:
+        raise InputError(f"not JSON: {error}", where=where) from None
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is out of range")
+    return value
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        repeated = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        raise ValueError(f"the key {repeated!r} is repeated")
+    return found
+
+
+def validate(model: type[Model], data: Mapping[str, Any], where: str, *, next_command: str = "") -> Model:
+    """The checked model of a document, or a FaultsError with the path of every fault."""
+    try:
+        return model.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        faults = [f"{_path(fault['loc'])}: {_message(fault)}" for fault in error.errors()]
+    if len(faults) > MAX_SHOWN_FAULTS:
+        faults = [*faults[:MAX_SHOWN_FAULTS], f"and {len(faults) - MAX_SHOWN_FAULTS} more"]
+    raise FaultsError(where, faults, next_command=next_command)
+
+
+def _message(fault: Mapping[str, Any]) -> str:
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    value = repr(fault.get("input"))
+    shown = value if len(value) <= 60 else value[:57] + "..."
+    return f"{message[:1].lower()}{message[1:]}" + ("" if fault["type"] == "missing" else f", not {shown}")
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    path = ""
+    for step in location:
+        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
+    return path or "document"
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write one JSON document, indented, atomically. NaN is refused."""
+    write_text(path, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically; the old file stays whole until the new one is complete on disk."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file atomically; InputError when the folder cannot be written or the disk is full."""
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise InputError(f"cannot be written ({error.strerror})", where=str(path)) from None
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
