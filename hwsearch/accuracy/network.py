@@ -1,8 +1,8 @@
 """The small network that a fitted predictor is: its weights, its file, and its arithmetic in NumPy.
 
 Each stage's choices are looked up in a table (an embedding of ``D`` numbers for each of 64 codes), the
-seven embeddings go side by side through two hidden layers of rectified units, and two outputs come out:
-the mean and the standard deviation of top-1.
+seven embeddings go side by side through two hidden layers of rectified units, and the mean of top-1 comes
+out. The standard deviation is a line in that mean: networks that do badly scatter more from run to run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Float32Array = npt.NDArray[np.float32]
 CHUNK = 512
 """Networks computed at once: their activations stay in a core's L2 cache."""
 
-ARRAYS = ("embedding", "weight_1", "bias_1", "weight_2", "bias_2", "weight_3", "bias_3", "output_scale")
+ARRAYS = ("embedding", "weight_1", "bias_1", "weight_2", "bias_2", "weight_3", "mean_scale", "std_line")
 REQUIRED_METADATA = ("format", "source", "scheme", "seed", "rows", "held_out", "command")
 FORMAT = "hwsearch accuracy predictor 1"
 _MAX_BYTES = 64 * 1024 * 1024
@@ -44,10 +44,11 @@ class Network:
     """Shape (H1, H2)."""
     bias_2: Float32Array
     weight_3: Float32Array
-    """Shape (H2, 2): mean and standard deviation, in units of ``output_scale``."""
-    bias_3: Float32Array
-    output_scale: npt.NDArray[np.float64]
-    """mean offset, mean factor, then smallest and largest standard deviation: percentage points, shape (4,)."""
+    """Shape (H2,)."""
+    mean_scale: npt.NDArray[np.float64]
+    """Offset and factor that turn the output into top-1 in percent, shape (2,)."""
+    std_line: npt.NDArray[np.float64]
+    """Standard deviation in percentage points: offset, slope per point of mean, least, most; shape (4,)."""
     metadata: dict[str, Any]
     """Source, training scheme, seed, rows, held-out figures, command."""
 
@@ -56,7 +57,7 @@ class Network:
         found = []
         for name, shape in self._shapes().items():
             array = getattr(self, name)
-            kind = np.dtype(np.float64 if name == "output_scale" else np.float32)
+            kind = np.dtype(np.float64 if name in ("mean_scale", "std_line") else np.float32)
             if array.shape != shape or array.dtype != kind:
                 found.append(f"{name}: {array.dtype} of shape {array.shape}; allowed: {kind} of shape {shape}")
             elif not np.all(np.isfinite(array)):
@@ -73,9 +74,9 @@ class Network:
             "bias_1": (first,),
             "weight_2": (first, second),
             "bias_2": (second,),
-            "weight_3": (second, 2),
-            "bias_3": (2,),
-            "output_scale": (4,),
+            "weight_3": (second,),
+            "mean_scale": (2,),
+            "std_line": (4,),
         }
 
     def to_bytes(self) -> bytes:
@@ -113,29 +114,35 @@ def load_network(path: Path) -> Network:
 
 
 class Evaluator:
-    """A network ready to judge: its buffers are made once, ``CHUNK`` networks pass through them at a time."""
+    """A network ready to judge ``CHUNK`` networks at a time; its buffers are reused, so it serves one thread."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
         width = network.embedding.shape[2]
-        self._table = np.ascontiguousarray(network.embedding.reshape(-1, width))
+        self._table = network.embedding.reshape(-1, width)
         self._offsets = np.tile(np.arange(NUM_STAGES, dtype=np.intp) * CODES_PER_STAGE, (CHUNK, 1))
+        self._codes = self._offsets.copy()
+        self._inputs = np.empty((CHUNK, NUM_STAGES * width), dtype=np.float32)
+        self._hidden_1 = np.empty((CHUNK, network.bias_1.size), dtype=np.float32)
+        self._hidden_2 = np.empty((CHUNK, network.bias_2.size), dtype=np.float32)
+        # Against a whole array of zeros np.maximum runs several times faster than against a scalar.
+        self._zeros_1, self._zeros_2 = np.zeros_like(self._hidden_1), np.zeros_like(self._hidden_2)
 
-    def __call__(self, codes: npt.NDArray[np.intp], out: Float32Array) -> None:
-        """Outputs, shape (n, 2), of n <= ``CHUNK`` networks given as stage codes, shape (n, 7).
+    def __call__(self, codes: npt.NDArray[np.intp]) -> Float32Array:
+        """Raw outputs, shape (n,), of n <= ``CHUNK`` networks given as stage codes, shape (n, 7).
 
-        A short chunk is filled up with itself, so that a network's value does not depend, by the last bit,
-        on how many others are judged with it.
+        Always a whole chunk is computed, so that the value of a network does not depend, by a last bit, on
+        how many others are judged beside it.
         """
-        count = len(codes)
-        index = self._offsets.copy()
-        index[:count] += codes
-        network = self._network
-        inputs = np.take(self._table, index.ravel(), axis=0, mode="clip").reshape(CHUNK, -1)
-        hidden = inputs @ network.weight_1
-        hidden += network.bias_1
-        np.maximum(hidden, np.zeros_like(hidden), out=hidden)
-        hidden = hidden @ network.weight_2
-        hidden += network.bias_2
-        np.maximum(hidden, np.zeros_like(hidden), out=hidden)
-        out[:] = (hidden @ network.weight_3)[:count]
+        network, count = self._network, len(codes)
+        np.add(codes, self._offsets[:count], out=self._codes[:count])
+        flat = self._inputs.reshape(-1, network.embedding.shape[2])
+        np.take(self._table, self._codes.reshape(-1), axis=0, out=flat, mode="clip")
+        np.matmul(self._inputs, network.weight_1, out=self._hidden_1)
+        self._hidden_1 += network.bias_1
+        np.maximum(self._hidden_1, self._zeros_1, out=self._hidden_1)
+        np.matmul(self._hidden_1, network.weight_2, out=self._hidden_2)
+        self._hidden_2 += network.bias_2
+        np.maximum(self._hidden_2, self._zeros_2, out=self._hidden_2)
+        outputs: Float32Array = self._hidden_2 @ network.weight_3
+        return outputs[:count]

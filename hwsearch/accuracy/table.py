@@ -1,0 +1,144 @@
+"""A table of trained networks: one row a network, its stages' choices and the top-1 it reached (CSV).
+
+Columns ``sI_expand``, ``sI_kernel``, ``sI_repeats``, ``sI_se`` for stage I of 0..6, and ``top1`` in percent;
+others are ignored. It is the layout of Accel-NASBench's measurements, and that of a user's own table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from hwsearch.accuracy import domain
+from hwsearch.errors import FaultsError, InputError
+
+if TYPE_CHECKING:
+    import pandas
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+MIN_ROWS = 200
+"""Fewer trained networks than this say too little about a hundred thousand million possible ones."""
+
+_FIELDS = ("expand", "kernel", "repeats", "se")
+_MAX_LINES_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choices:
+    """The choices of N networks; every array has shape (N, 7)."""
+
+    expand_ratio: IntArray
+    kernel_size: IntArray
+    num_repeats: IntArray
+    se: IntArray
+    """Squeeze-excite: 0 without, 1 with."""
+
+    def __len__(self) -> int:
+        return len(self.expand_ratio)
+
+    def rows(self, index: npt.NDArray[np.intp] | slice) -> Choices:
+        """The networks of those rows."""
+        return Choices(self.expand_ratio[index], self.kernel_size[index], self.num_repeats[index], self.se[index])
+
+    def codes(self) -> npt.NDArray[np.intp]:
+        """Stage codes (``domain.stage_code``), shape (N, 7)."""
+        return domain.stage_code(self.expand_ratio, self.kernel_size, self.num_repeats, self.se)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedNetworks:
+    """N networks and the top-1 each reached."""
+
+    choices: Choices
+    top1: FloatArray
+    """Shape (N,), percent."""
+
+    def __len__(self) -> int:
+        return len(self.top1)
+
+    def rows(self, index: npt.NDArray[np.intp] | slice) -> TrainedNetworks:
+        """The networks of those rows."""
+        return TrainedNetworks(self.choices.rows(index), self.top1[index])
+
+
+def random_choices(count: int, rng: np.random.Generator) -> Choices:
+    """Networks drawn uniformly, each choice on its own, from the whole domain."""
+    shape = (count, domain.NUM_STAGES)
+    return Choices(
+        expand_ratio=rng.choice(np.array(domain.EXPAND_RATIOS, dtype=np.int64), shape),
+        kernel_size=rng.choice(np.array(domain.KERNEL_SIZES, dtype=np.int64), shape),
+        num_repeats=rng.integers(1, np.array(domain.MAX_REPEATS) + 1, shape),
+        se=rng.integers(0, 2, shape),
+    )
+
+
+def read_table(path: Path, *, min_rows: int = MIN_ROWS) -> TrainedNetworks:
+    """Read a table; raises InputError or FaultsError (all faults at once), each naming column, line and value."""
+    frame = _read_csv(path)
+    columns = [f"s{stage}_{field}" for stage in range(domain.NUM_STAGES) for field in _FIELDS]
+    found = [f"column {name}: is missing" for name in (*columns, "top1") if name not in frame.columns]
+    if len(frame) < min_rows:
+        found.append(f"{len(frame)} networks are too few to fit on; allowed: {min_rows} or more")
+    values: dict[str, FloatArray] = {}
+    for name in (*columns, "top1"):
+        if name in frame.columns:
+            values[name], faults = _numbers(frame, name)
+            found += faults
+    if found:
+        raise FaultsError(str(path), found)
+    arrays = [np.stack([values[f"s{s}_{field}"] for s in range(domain.NUM_STAGES)], axis=1) for field in _FIELDS]
+    return TrainedNetworks(Choices(*(array.astype(np.int64) for array in arrays)), values["top1"])
+
+
+def _read_csv(path: Path) -> pandas.DataFrame:
+    import pandas
+
+    if not path.is_file():
+        raise InputError("there is no such file", where=str(path))
+    try:
+        return pandas.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True).fillna("")
+    except (ValueError, OSError) as error:
+        raise InputError(f"not a CSV table ({error})", where=str(path)) from error
+
+
+def _numbers(frame: pandas.DataFrame, name: str) -> tuple[FloatArray, list[str]]:
+    cells: list[str] = frame[name].tolist()
+    values = np.array([_number(cell) for cell in cells], dtype=np.float64)
+    if name == "top1":
+        good, allowed = (values > 0) & (values < 100), "percent between 0 and 100"
+    else:
+        options = _options(name)
+        good, allowed = np.isin(values, options), ", ".join(str(option) for option in options)
+    bad = np.flatnonzero(~good)
+    return values, [_column_fault(name, cells, bad.tolist(), allowed)] if bad.size else []
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return float("nan")
+
+
+def _options(name: str) -> tuple[int, ...]:
+    stage, field = int(name[1]), name[3:]
+    return {
+        "expand": domain.EXPAND_RATIOS,
+        "kernel": domain.KERNEL_SIZES,
+        "repeats": tuple(range(1, domain.MAX_REPEATS[stage] + 1)),
+        "se": (0, 1),
+    }[field]
+
+
+def _column_fault(name: str, cells: Sequence[str], bad: Sequence[int], allowed: str) -> str:
+    # Line 1 of the file is the header.
+    named = ", ".join(f"line {row + 2}: {cells[row][:40]!r}" for row in bad[:_MAX_LINES_NAMED])
+    more = f" and {len(bad) - _MAX_LINES_NAMED} more lines" if len(bad) > _MAX_LINES_NAMED else ""
+    return f"column {name}: {named}{more}; allowed: {allowed}"

@@ -1,0 +1,76 @@
+"""The parameters of a network by name, as NumPy arrays: what graphs and modules exchange.
+
+A name is ``<op index>.<layer name>.<tensor>``, e.g. ``3.depthwise.weight``. Tensors: ``weight`` in PyTorch's
+layout (out, in/groups, k, k) or (out, in); then ``bias``, or for a batch-normed convolution ``scale``,
+``shift``, ``mean``, ``variance``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from hwsearch.architecture import Architecture
+from hwsearch.errors import InputError
+from hwsearch.operation import Layer, layers, ops
+
+Weights = Mapping[str, npt.NDArray[np.float32]]
+
+BATCH_NORM_TENSORS = ("scale", "shift", "mean", "variance")
+
+
+def weight_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every tensor of the network, batch-norm statistics included, in order of execution."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for index, op in enumerate(ops(architecture)):
+        for layer in layers(op):
+            for tensor, shape in _layer_shapes(layer).items():
+                shapes[f"{index}.{layer.name}.{tensor}"] = shape
+    return shapes
+
+
+def random_weights(architecture: Architecture, seed: int = 0) -> dict[str, npt.NDArray[np.float32]]:
+    """He-scaled random weights with lively batch norms: activations keep a normal size, as trained ones do.
+
+    Latency can depend on values (denormal numbers are slow), and parity tests need batch norms that do
+    something; both want neither zeros nor ones.
+    """
+    rng = np.random.default_rng(seed)
+    return {name: _random_tensor(name, shape, rng) for name, shape in weight_shapes(architecture).items()}
+
+
+def check_weights(architecture: Architecture, weights: Weights) -> None:
+    """Refuse weights whose names or shapes are not those of the network."""
+    shapes = weight_shapes(architecture)
+    missing, unknown = shapes.keys() - weights.keys(), weights.keys() - shapes.keys()
+    if missing or unknown:
+        raise InputError(
+            f"weights do not fit the network: {len(missing)} missing, {len(unknown)} unknown, "
+            f"e.g. {min(missing | unknown)}"
+        )
+    for name, shape in shapes.items():
+        if tuple(weights[name].shape) != shape:
+            raise InputError(f"weights do not fit the network: {name} has shape {weights[name].shape}, not {shape}")
+
+
+def _layer_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
+    if not layer.has_weights:
+        return {}
+    in_channels = 1 if layer.kind == "depthwise" else layer.in_channels
+    spatial = () if layer.kind == "linear" else (layer.kernel_size, layer.kernel_size)
+    shapes: dict[str, tuple[int, ...]] = {"weight": (layer.out_channels, in_channels, *spatial)}
+    rest = BATCH_NORM_TENSORS if layer.batch_norm else ("bias",)
+    return shapes | {tensor: (layer.out_channels,) for tensor in rest}
+
+
+def _random_tensor(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    tensor = name.rsplit(".", 1)[1]
+    if tensor == "weight":
+        gain = math.sqrt(2.0 / math.prod(shape[1:]))
+        return (rng.standard_normal(shape, dtype=np.float32) * np.float32(gain)).astype(np.float32)
+    if tensor in ("scale", "variance"):
+        return rng.uniform(0.8, 1.2, shape).astype(np.float32)
+    return (rng.standard_normal(shape, dtype=np.float32) * np.float32(0.1)).astype(np.float32)
