@@ -115,8 +115,25 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write one JSON document, indented, atomically. NaN is refused."""
-    write_text(path, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write one JSON document atomically, laid out for reading and diffing. NaN is refused."""
+    write_text(path, format_json(data) + "\n")
+
+
+def format_json(value: Any, indent: int = 0) -> str:  # noqa: ANN401 - JSON is any type
+    """JSON text with one entry a line, but an object or list that holds no object stays on one line."""
+    nested = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if not any(isinstance(each, dict) or (isinstance(each, list) and _holds_objects(each)) for each in nested):
+        if indent > 0 or not isinstance(value, dict):
+            return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    pad, closing = " " * (indent + 1), " " * indent
+    if isinstance(value, dict):
+        lines = [f"{pad}{json.dumps(key, ensure_ascii=False)}: {format_json(value[key], indent + 1)}" for key in value]
+        return "{\n" + ",\n".join(lines) + f"\n{closing}}}"
+    return "[\n" + ",\n".join(f"{pad}{format_json(each, indent + 1)}" for each in value) + f"\n{closing}]"
+
+
+def _holds_objects(values: list[Any]) -> bool:
+    return any(isinstance(each, dict) for each in values)
 
 
 def write_text(path: Path, text: str) -> None:

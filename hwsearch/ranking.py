@@ -28,7 +28,7 @@ def kendall_tau(predicted: npt.ArrayLike, measured: npt.ArrayLike) -> float:
     x, y = x[order], y[order]
     pairs = x.size * (x.size - 1) // 2
     tied_x, tied_y, tied_both = _tied_pairs(x), _tied_pairs(y), _tied_pairs(x * (y.size + 1) + y)
-    if tied_x == pairs or tied_y == pairs:
+    if pairs in (tied_x, tied_y):
         return math.nan
     concordant_less_discordant = pairs - tied_x - tied_y + tied_both - 2 * _inversions(y)
     return concordant_less_discordant / (math.sqrt(pairs - tied_x) * math.sqrt(pairs - tied_y))
@@ -82,12 +82,12 @@ def _inversions(values: IntArray) -> int:
     runs[:size] = values
     total, width = 0, 1
     while width < padded:
-        runs = runs.reshape(-1, 2 * width)
+        pairs_of_runs = runs.reshape(-1, 2 * width)
         # A stable sort leaves equal values of the left half first: no strict inversion is counted for a tie.
-        order = np.argsort(runs, axis=1, kind="stable")
+        order = np.argsort(pairs_of_runs, axis=1, kind="stable")
         from_left = order < width
         left_passed = np.cumsum(from_left, axis=1)
         total += int(np.sum((width - left_passed)[~from_left]))
-        runs = np.take_along_axis(runs, order, axis=1)
+        runs = np.take_along_axis(pairs_of_runs, order, axis=1).reshape(-1)
         width *= 2
     return total

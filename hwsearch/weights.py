@@ -19,6 +19,9 @@ from hwsearch.operation import Layer, layers, ops
 
 Weights = Mapping[str, npt.NDArray[np.float32]]
 
+_POOL_SIZE = 1 << 18
+"""Random numbers drawn once a network and reused: drawing millions would take longer than a measurement."""
+
 BATCH_NORM_TENSORS = ("scale", "shift", "mean", "variance")
 
 
@@ -39,7 +42,8 @@ def random_weights(architecture: Architecture, seed: int = 0) -> dict[str, npt.N
     something; both want neither zeros nor ones.
     """
     rng = np.random.default_rng(seed)
-    return {name: _random_tensor(name, shape, rng) for name, shape in weight_shapes(architecture).items()}
+    pool = rng.standard_normal(_POOL_SIZE, dtype=np.float32)
+    return {name: _random_tensor(name, shape, pool, rng) for name, shape in weight_shapes(architecture).items()}
 
 
 def check_weights(architecture: Architecture, weights: Weights) -> None:
@@ -66,11 +70,13 @@ def _layer_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
     return shapes | {tensor: (layer.out_channels,) for tensor in rest}
 
 
-def _random_tensor(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    tensor = name.rsplit(".", 1)[1]
+def _random_tensor(
+    name: str, shape: tuple[int, ...], pool: npt.NDArray[np.float32], rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    tensor, size = name.rsplit(".", 1)[1], math.prod(shape)
+    values = np.resize(pool[int(rng.integers(_POOL_SIZE // 2)) :], size).reshape(shape)
     if tensor == "weight":
-        gain = math.sqrt(2.0 / math.prod(shape[1:]))
-        return (rng.standard_normal(shape, dtype=np.float32) * np.float32(gain)).astype(np.float32)
+        return values * np.float32(math.sqrt(2.0 / math.prod(shape[1:])))
     if tensor in ("scale", "variance"):
-        return rng.uniform(0.8, 1.2, shape).astype(np.float32)
-    return (rng.standard_normal(shape, dtype=np.float32) * np.float32(0.1)).astype(np.float32)
+        return 1 + np.float32(0.2) * np.tanh(values)
+    return values * np.float32(0.1)

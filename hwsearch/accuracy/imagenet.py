@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from hwsearch.accuracy import domain
-from hwsearch.accuracy.network import CHUNK, Evaluator, Network, load_network
+from hwsearch.accuracy.network import CHUNK, Evaluator, Network, load_network, scaled
 from hwsearch.accuracy.signal import Prediction
 from hwsearch.errors import OutOfDomainError
 from hwsearch.stage_arrays import StageArrays
@@ -64,16 +63,8 @@ class ImagenetSignal:
                 arrays.expand_ratio[rows], arrays.kernel_size[rows], arrays.num_repeats[rows], arrays.se_ratio[rows]
             )
             outputs[rows] = evaluate(codes)
-        return self._scaled(outputs)
-
-    def _scaled(self, outputs: npt.NDArray[np.float32]) -> Prediction:
-        offset, factor = self._network.mean_scale.tolist()
-        mean = outputs * np.float64(factor)
-        mean += offset
-        offset, slope, least, most = self._network.std_line.tolist()
-        std = mean * slope
-        std += offset
-        return Prediction(mean=mean, std=np.clip(std, least, most, out=std))
+        mean, std = scaled(self._network, outputs)
+        return Prediction(mean, std)
 
     def _outside(self, arrays: StageArrays) -> OutOfDomainError:
         found = self.domain_faults(arrays)

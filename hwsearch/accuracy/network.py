@@ -7,6 +7,7 @@ out. The standard deviation is a line in that mean: networks that do badly scatt
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import zipfile
@@ -21,6 +22,7 @@ from hwsearch.accuracy.domain import CODES_PER_STAGE, NUM_STAGES
 from hwsearch.errors import FaultsError, InputError
 
 Float32Array = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.float64]
 
 CHUNK = 512
 """Networks computed at once: their activations stay in a core's L2 cache."""
@@ -64,6 +66,10 @@ class Network:
                 found.append(f"{name}: a value is not finite")
         missing = [key for key in REQUIRED_METADATA if key not in self.metadata]
         return found + [f"metadata: {key!r} is missing" for key in missing]
+
+    def with_metadata(self, metadata: dict[str, Any]) -> Network:
+        """The same weights with another account of where they come from."""
+        return dataclasses.replace(self, metadata=metadata)
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         width = self.embedding.shape[-1] if self.embedding.ndim == 3 else 0
@@ -129,20 +135,38 @@ class Evaluator:
         self._zeros_1, self._zeros_2 = np.zeros_like(self._hidden_1), np.zeros_like(self._hidden_2)
 
     def __call__(self, codes: npt.NDArray[np.intp]) -> Float32Array:
-        """Raw outputs, shape (n,), of n <= ``CHUNK`` networks given as stage codes, shape (n, 7).
+        """Raw outputs, shape (n,), of n <= ``CHUNK`` networks given as stage codes, shape (n, 7)."""
+        network, n = self._network, len(codes)
+        rows, inputs = self._codes[:n], self._inputs[:n]
+        np.add(codes, self._offsets[:n], out=rows)
+        # Codes are checked before they come here; with mode "clip" NumPy writes into `out` without a copy.
+        flat = inputs.reshape(-1, network.embedding.shape[2])
+        np.take(self._table, rows.reshape(-1), axis=0, out=flat, mode="clip")
+        hidden_1, hidden_2 = self._hidden_1[:n], self._hidden_2[:n]
+        np.matmul(inputs, network.weight_1, out=hidden_1)
+        hidden_1 += network.bias_1
+        np.maximum(hidden_1, self._zeros_1[:n], out=hidden_1)
+        np.matmul(hidden_1, network.weight_2, out=hidden_2)
+        hidden_2 += network.bias_2
+        np.maximum(hidden_2, self._zeros_2[:n], out=hidden_2)
+        return np.asarray(hidden_2 @ network.weight_3)
 
-        Always a whole chunk is computed, so that the value of a network does not depend, by a last bit, on
-        how many others are judged beside it.
-        """
-        network, count = self._network, len(codes)
-        np.add(codes, self._offsets[:count], out=self._codes[:count])
-        flat = self._inputs.reshape(-1, network.embedding.shape[2])
-        np.take(self._table, self._codes.reshape(-1), axis=0, out=flat, mode="clip")
-        np.matmul(self._inputs, network.weight_1, out=self._hidden_1)
-        self._hidden_1 += network.bias_1
-        np.maximum(self._hidden_1, self._zeros_1, out=self._hidden_1)
-        np.matmul(self._hidden_1, network.weight_2, out=self._hidden_2)
-        self._hidden_2 += network.bias_2
-        np.maximum(self._hidden_2, self._zeros_2, out=self._hidden_2)
-        outputs: Float32Array = self._hidden_2 @ network.weight_3
-        return outputs[:count]
+
+def mean_and_std(network: Network, codes: npt.NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of top-1 (percent) of N networks given as stage codes, shape (N, 7)."""
+    evaluate = Evaluator(network)
+    outputs = np.empty(len(codes), dtype=np.float32)
+    for start in range(0, len(codes), CHUNK):
+        outputs[start : start + CHUNK] = evaluate(codes[start : start + CHUNK])
+    return scaled(network, outputs)
+
+
+def scaled(network: Network, outputs: Float32Array) -> tuple[FloatArray, FloatArray]:
+    """Raw outputs, shape (N,), as mean and standard deviation in percent."""
+    offset, factor = network.mean_scale.tolist()
+    mean = outputs * np.float64(factor)
+    mean += offset
+    offset, slope, least, most = network.std_line.tolist()
+    std = mean * slope
+    std += offset
+    return mean, np.clip(std, least, most, out=std)

@@ -1,0 +1,107 @@
+"""A preset handed over to the libraries people train and deploy with: plain data in, files out.
+
+``export`` refuses what a format cannot say exactly, writes atomically, and reads back what it wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from hwsearch.architecture import Architecture
+from hwsearch.cost import cost
+from hwsearch.errors import HwsearchError, InexpressibleError, InputError, nearest_name
+from hwsearch.export.exporter import Exported, Exporter, Padding
+from hwsearch.export.huggingface import HuggingFaceExporter
+from hwsearch.export.keras_cv import KerasCvExporter
+from hwsearch.export.keras_hub import KerasHubExporter
+from hwsearch.export.onnx_file import OnnxExporter
+from hwsearch.export.openvino_ir import OpenVinoExporter
+from hwsearch.export.timm_module import TimmExporter
+from hwsearch.export.torch_file import TorchExporter
+from hwsearch.importing import detect
+from hwsearch.preset import Preset
+
+__all__ = ["EXPORTERS", "Exported", "Exporter", "Padding", "able", "export", "exporter_named"]
+
+# None of these imports the library it writes for: those that need one import it when they write.
+EXPORTERS: Mapping[str, Exporter] = {
+    "keras-hub": KerasHubExporter(),
+    "keras-cv": KerasCvExporter(),
+    "timm": TimmExporter(),
+    "huggingface": HuggingFaceExporter(),
+    "onnx": OnnxExporter(),
+    "openvino": OpenVinoExporter(),
+    "torch": TorchExporter(),
+}
+
+MAX_SHOWN_LIMITS = 4
+
+
+def exporter_named(to: str) -> Exporter:
+    """The format of that name; InputError with the nearest name when there is none."""
+    if to not in EXPORTERS:
+        raise InputError(
+            f"no export is called {to[:40]!r}", allowed=", ".join(EXPORTERS), nearest=nearest_name(to, EXPORTERS)
+        )
+    return EXPORTERS[to]
+
+
+def able(preset: Preset, padding: Padding = "same") -> tuple[str, ...]:
+    """The names of the formats that can say this network exactly."""
+    return tuple(name for name, each in EXPORTERS.items() if not each.limits(preset, padding))
+
+
+def export(preset: Preset, to: str, folder: Path, padding: Padding = "same") -> Exported:
+    """Write the preset in a format, untrained; the files, read back and found equal.
+
+    InexpressibleError when the format cannot say the network exactly, InputError when the folder
+    cannot be written or holds another export's config.json, UnavailableError when a package is missing.
+    """
+    chosen = exporter_named(to)
+    _refuse_limits(preset, chosen, padding)
+    _refuse_other_format(chosen, folder)
+    files = chosen.write(preset, folder, padding)
+    _verify(preset.architecture, chosen, files)
+    price = cost(preset.architecture)
+    return Exported(to, folder, files, price.macs, price.params, chosen.usage(preset, folder))
+
+
+def _refuse_limits(preset: Preset, chosen: Exporter, padding: Padding) -> None:
+    limits = chosen.limits(preset, padding)
+    if not limits:
+        return
+    shown = limits[:MAX_SHOWN_LIMITS]
+    if len(limits) > len(shown):
+        shown.append(f"and {len(limits) - len(shown)} more")
+    raise InexpressibleError(
+        f"{chosen.name} cannot say {preset.name} exactly: {' | '.join(shown)}",
+        allowed=f"--to {', '.join(able(preset, padding))}",
+    )
+
+
+def _refuse_other_format(chosen: Exporter, folder: Path) -> None:
+    """Several formats call their file config.json: one folder holds one of them."""
+    config = folder / "config.json"
+    if chosen.name not in ("keras-hub", "keras-cv", "huggingface") or not config.is_file():
+        return
+    try:
+        found = detect(config)
+    except InputError:
+        found = "unknown"
+    if found != chosen.name:
+        raise InputError(
+            f"holds a config.json of another kind ({found})", where=str(folder), allowed="a folder for each export"
+        )
+
+
+def _verify(architecture: Architecture, chosen: Exporter, files: tuple[Path, ...]) -> None:
+    try:
+        found = chosen.read_back(files)
+        what = "" if found == architecture else f"they read back as {found.text}"
+    except InputError as error:
+        what = str(error)
+    if what:
+        for path in files:
+            path.unlink(missing_ok=True)
+        raise HwsearchError(f"the files written for {chosen.name} were wrong and are removed: {what}")

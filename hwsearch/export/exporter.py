@@ -1,0 +1,109 @@
+"""What an export format is: what it can say, what it writes, and the few lines that use it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from hwsearch.architecture import Architecture
+from hwsearch.errors import InputError
+from hwsearch.importing.timm_definition import block_string
+from hwsearch.notation import parse
+from hwsearch.preset import Preset, check_name
+
+IMAGE_MEAN = (0.485, 0.456, 0.406)
+IMAGE_STD = (0.229, 0.224, 0.225)
+"""ImageNet's, of pixels in 0..1: what every format says of the images it expects."""
+
+BATCH_NORM_EPSILON = 1e-3
+"""As EfficientNet was published, in every format."""
+
+
+Padding = Literal["same", "symmetric"]
+"""An Architecture leaves the padding open. ``same`` is TensorFlow's, as EfficientNet was published and as hwsearch
+measures it; ``symmetric`` is k // 2 on all sides, as in timm's ``efficientnet_*`` and KerasHub's own presets."""
+
+
+class Exporter(Protocol):
+    """One export format. Writing needs none of the libraries it is for."""
+
+    @property
+    def name(self) -> str:
+        """What ``--to`` calls it."""
+
+    @property
+    def summary(self) -> str:
+        """One line: what is written, and what reads it."""
+
+    def limits(self, preset: Preset, padding: Padding = "same") -> list[str]:
+        """Every reason why this format cannot say this network exactly, as ``field: value, limit``."""
+
+    def write(self, preset: Preset, folder: Path, padding: Padding = "same") -> tuple[Path, ...]:
+        """Write each file atomically, the one that makes the export usable last; InputError when it cannot be."""
+
+    def read_back(self, files: tuple[Path, ...]) -> Architecture:
+        """The network that the written files say, read from their content alone."""
+
+    def usage(self, preset: Preset, folder: Path) -> str:
+        """A few lines of code that use what was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export wrote, after it was read back and counted."""
+
+    to: str
+    folder: Path
+    files: tuple[Path, ...]
+    macs: int
+    params: int
+    usage: str
+
+
+def no_symmetric(padding: Padding, library: str) -> list[str]:
+    """The reason of a library whose code pads as TensorFlow does and cannot do otherwise."""
+    return [] if padding == "same" else [f"padding: symmetric, and {library} pads as TensorFlow does"]
+
+
+def stages_text(indices: Sequence[int]) -> str:
+    """``stages[0, 2]``: the stages that share one reason."""
+    return f"stages[{', '.join(map(str, indices))}]"
+
+
+def identifier(name: str) -> str:
+    """The Python name of a preset: prefixed, so that it is no keyword and hides no module or model of others."""
+    check_name(name)
+    return "hwsearch_" + re.sub(r"[-.]", "_", name)
+
+
+def exact_text(architecture: Architecture) -> str:
+    """The text form with every digit of the squeeze ratios (``Architecture.text`` shows six)."""
+    words = architecture.text.split(" ")
+    first = next(index for index, word in enumerate(words) if word.startswith(("ds_", "ir_")))
+    count = len(architecture.stages)
+    stages = [block_string(stage) for stage in architecture.stages]
+    return " ".join([*words[:first], *stages, *words[first + count :]])
+
+
+def text_limits(architecture: Architecture) -> list[str]:
+    """A reason for every stage whose squeeze ratio the text form cannot write down."""
+    found = []
+    for index, stage in enumerate(architecture.stages):
+        try:
+            exact = parse(block_string(stage)).stages[0] == stage
+        except InputError:
+            exact = False
+        if not exact:
+            found.append(f"stages[{index}].se_ratio: {stage.se_ratio!r} has more digits than the text form can hold")
+    return found
+
+
+def feature_resolution(architecture: Architecture) -> int:
+    """Side of the last feature map, pixels."""
+    side = -(-architecture.resolution // 2)
+    for stage in architecture.stages:
+        side = -(-side // stage.stride)
+    return side

@@ -1,0 +1,184 @@
+"""Solving a table: from profiles and wall times of whole networks to the latency of every op.
+
+A runtime's profiler says how a network's time divides among its ops, but slows the network down, and each
+node of it by about the same. So profiles give proportions only, after a cost a node is taken off, and the
+wall time of the unprofiled network gives the level: latency of an op = share x wall time, the median over
+its occurrences. The cost a node, and the affine map from summed ops to whole networks, are those that
+predict each design network best from the others.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwsearch.architecture import Architecture
+from hwsearch.errors import InputError
+from hwsearch.latency import Fidelity, FloatArray, fidelity, levels, noise_floor, noise_warnings
+from hwsearch.latency_table import LatencyTable, MeasuredNetwork, OpLatency, Session
+from hwsearch.device import Setup
+from hwsearch.notation import parse
+from hwsearch.operation import PARTS, Op, Part, ops
+from hwsearch.ranking import mape
+
+NODE_COSTS_MS = tuple(0.0005 * step for step in range(13))
+"""What the profiler may cost a node: 0 to 6 µs, in steps of half a µs."""
+LEAST_SHARE_KEPT = 0.25
+"""A node cost never takes more than three quarters of what was reported."""
+MIN_FIT_NETWORKS = 12
+"""Fewer design networks than this, and op sums stand as they are."""
+SLOPE_SPREAD, CONSTANT_SPREAD = 0.05, 0.05
+"""How far slope (from 1) and constant (from 0, as a fraction of the median network) are expected to lie."""
+
+PartShares = Mapping[tuple[int, Part], float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Network:
+    """A network of the evidence with its wall time in ms."""
+
+    architecture: Architecture
+    measured: MeasuredNetwork
+    wall_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Occurrence:
+    """One op met in one design network: parts in ms."""
+
+    network: int
+    parts_ms: tuple[float, ...]
+
+    @property
+    def ms(self) -> float:
+        return sum(self.parts_ms)
+
+
+Occurrences = dict[Op, list[_Occurrence]]
+
+
+def solve(name: str, setup: Setup, sessions: Sequence[Session]) -> LatencyTable:
+    """The latency table that the evidence gives, with its held-out figures and warnings."""
+    networks = _networks(sessions)
+    design = [each for each in networks if each.measured.profile]
+    if not design:
+        raise InputError("no profiled network in the evidence")
+    node_cost = min(NODE_COSTS_MS, key=lambda cost: _left_out_error(design, _occurrences(design, cost)))
+    occurrences = _occurrences(design, node_cost)
+    slope, constant_ms = _affine(design, occurrences)
+    found = {op: _op_latency(seen, slope) for op, seen in occurrences.items()}
+    warnings = tuple(dict.fromkeys(w for session in sessions for w in noise_warnings(_samples(session))))
+    table = LatencyTable(name, setup, "in_context", constant_ms, found, None, tuple(sessions), warnings)
+    return LatencyTable(
+        name, setup, "in_context", constant_ms, found, held_out_fidelity(table, networks), tuple(sessions), warnings
+    )
+
+
+def held_out_fidelity(table: LatencyTable, networks: Sequence[_Network] | None = None) -> Fidelity | None:
+    """Predicted against measured on the evidence's held-out networks; None where there are too few."""
+    networks = _networks(table.sessions) if networks is None else networks
+    held_out = [each for each in networks if each.measured.role == "held_out"]
+    known = [each for each in held_out if all(op in table.ops for op in ops(each.architecture))]
+    if len(known) < 2:
+        return None
+    predicted = np.array([sum_ms(table, each.architecture) for each in known])
+    session = next(s for s in table.sessions if any(n.role == "held_out" for n in s.networks))
+    chosen = np.array([network.role == "held_out" for network in session.networks])
+    floor = noise_floor(_samples(session), chosen)
+    return fidelity(predicted, np.array([each.wall_ms for each in known]), floor)
+
+
+def sum_ms(table: LatencyTable, architecture: Architecture) -> float:
+    """The prediction for a network all of whose ops are in the table, ms."""
+    return table.constant_ms + sum(table.ops[op].latency_ms for op in ops(architecture))
+
+
+def _samples(session: Session) -> FloatArray:
+    return np.array([network.samples_ms for network in session.networks], dtype=np.float64).T
+
+
+def _networks(sessions: Sequence[Session]) -> list[_Network]:
+    """All networks of all sessions, their walls on the level of the first session."""
+    found: list[_Network] = []
+    for session in sessions:
+        walls = levels(_samples(session))[0]
+        factor = _level_factor(session, walls, {each.measured.text: each.wall_ms for each in found})
+        found += [
+            _Network(parse(measured.text), measured, float(wall * factor))
+            for measured, wall in zip(session.networks, walls, strict=True)
+        ]
+    return found
+
+
+def _level_factor(session: Session, walls: FloatArray, known: Mapping[str, float]) -> float:
+    ratios = [known[each.text] / wall for each, wall in zip(session.networks, walls, strict=True) if each.text in known]
+    if known and not ratios:
+        raise InputError("two sessions without a common network cannot be compared")
+    return float(np.median(ratios)) if ratios else 1.0
+
+
+def _occurrences(design: Sequence[_Network], node_cost_ms: float) -> Occurrences:
+    found: Occurrences = defaultdict(list)
+    for number, network in enumerate(design):
+        shares = _shares(network.measured, node_cost_ms)
+        for index, op in enumerate(ops(network.architecture)):
+            parts = tuple(shares.get((index, part), 0.0) * network.wall_ms for part in PARTS)
+            found[op].append(_Occurrence(number, parts))
+    return found
+
+
+def _shares(measured: MeasuredNetwork, node_cost_ms: float) -> PartShares:
+    times = {
+        _profile_key(key): max(ms - node_cost_ms * nodes, LEAST_SHARE_KEPT * ms)
+        for key, (ms, nodes) in measured.profile.items()
+    }
+    total = sum(times.values())
+    return {key: ms / total for key, ms in times.items()}
+
+
+def _profile_key(key: str) -> tuple[int, Part]:
+    index, _, part = key.partition("/")
+    if not index.isdigit() or part not in PARTS:
+        raise InputError(f"{key!r} is not a profile key", allowed="<op index>/<part>")
+    return int(index), part
+
+
+def _left_out_predictions(design: Sequence[_Network], occurrences: Occurrences) -> FloatArray:
+    """Each design network predicted from the occurrences in the others."""
+    predicted = np.zeros(len(design))
+    for number, network in enumerate(design):
+        for op in ops(network.architecture):
+            others = [seen.ms for seen in occurrences[op] if seen.network != number]
+            predicted[number] += np.median(others or [seen.ms for seen in occurrences[op]])
+    return predicted
+
+
+def _left_out_error(design: Sequence[_Network], occurrences: Occurrences) -> float:
+    return mape(_left_out_predictions(design, occurrences), np.array([each.wall_ms for each in design]))
+
+
+def _affine(design: Sequence[_Network], occurrences: Occurrences) -> tuple[float, float]:
+    """Slope and constant (ms) of wall time over summed ops, least squares of relative errors."""
+    if len(design) < MIN_FIT_NETWORKS:
+        return 1.0, 0.0
+    predicted = _left_out_predictions(design, occurrences)
+    walls = np.array([each.wall_ms for each in design])
+    noise = float(np.std(predicted / walls)) or 1e-9
+    # on a noisy machine the fit must not invent a constant: slope and constant are held near 1 and 0
+    held = np.array([[noise / SLOPE_SPREAD, 0.0], [0.0, noise / (CONSTANT_SPREAD * float(np.median(walls)))]])
+    columns = np.concatenate([np.stack([predicted / walls, 1 / walls], axis=1), held])
+    wanted = np.concatenate([np.ones(len(walls)), [noise / SLOPE_SPREAD, 0.0]])
+    slope, constant = np.linalg.lstsq(columns, wanted, rcond=None)[0]
+    return float(slope), float(constant)
+
+
+def _op_latency(seen: Sequence[_Occurrence], slope: float) -> OpLatency:
+    latency = float(np.median([each.ms for each in seen])) * slope
+    parts = np.median(np.array([each.parts_ms for each in seen]), axis=0)
+    scale = latency / parts.sum() if parts.sum() > 0 else 0.0
+    return OpLatency(
+        latency, {part: float(ms * scale) for part, ms in zip(PARTS, parts, strict=True) if ms > 0}, len(seen)
+    )

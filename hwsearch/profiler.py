@@ -1,0 +1,234 @@
+"""Measuring a latency table in context: covers are profiled for shares, everything is timed in rounds.
+
+The plan follows from the space and the seed alone, every result goes into a journal at once, and a profile
+that was interrupted continues where it stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwsearch.architecture import Architecture
+from hwsearch.covering import cover
+from hwsearch.device import Setup
+from hwsearch.errors import InputError, UnavailableError
+from hwsearch.in_context import solve
+from hwsearch.journal import Journal
+from hwsearch.latency_table import LatencyTable, MeasuredNetwork, Role, Session
+from hwsearch.preset import reference_preset
+from hwsearch.runtimes import PartTimes, Runtime
+from hwsearch.search_space import SearchSpace
+from hwsearch.timing import DEFAULT_SECONDS, time_rounds
+
+DEFAULT_COVERS = 3
+DEFAULT_HELD_OUT = 24
+PROFILED_RUNS = 8
+REFERENCES = ("efficientnet-b0", "mobilenet-v2")
+"""Networks that every session measures: they show drift, and tie sessions together."""
+JOURNAL_SUFFIX = ".partial"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a measurement is."""
+
+    step: str
+    done: int
+    total: int
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A network that a profile measures."""
+
+    architecture: Architecture
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileSettings:
+    """How much is measured. ``seconds`` is for the timing rounds; profiling shares takes about 10 more."""
+
+    seed: int = 0
+    covers: int = DEFAULT_COVERS
+    held_out: int = DEFAULT_HELD_OUT
+    seconds: float = DEFAULT_SECONDS
+    command: str = ""
+    """The command line, for the record."""
+
+    def __post_init__(self) -> None:
+        limits = {"covers": (1, 100), "held_out": (2, 10_000), "seconds": (0.1, 1e6)}
+        for name, (low, high) in limits.items():
+            if not low <= getattr(self, name) <= high:
+                raise InputError(f"{name} = {getattr(self, name)}", allowed=f"{low}..{high}")
+
+
+def plan(space: SearchSpace, settings: ProfileSettings) -> tuple[Planned, ...]:
+    """What a profile of a space measures: covers, held-out random networks, references."""
+    rng = np.random.default_rng([settings.seed, 1])
+    rows = np.concatenate([cover(space, rng) for _ in range(settings.covers)])
+    held_out = space.sample(settings.held_out, np.random.default_rng([settings.seed, 2]))
+    return (
+        *(Planned(space.decode(row), "design") for row in rows),
+        *(Planned(space.decode(row), "held_out") for row in held_out),
+        *references(),
+    )
+
+
+def references() -> tuple[Planned, ...]:
+    """The networks of every session."""
+    return tuple(Planned(reference_preset(name).architecture, "reference") for name in REFERENCES)
+
+
+def profile(
+    runtime: Runtime,
+    planned: Sequence[Planned],
+    settings: ProfileSettings,
+    journal_path: Path,
+    *,
+    name: str,
+    earlier: Sequence[Session] = (),
+    on_progress: OnProgress | None = None,
+) -> LatencyTable:
+    """Measure the planned networks and solve the table, together with earlier sessions of the same setup.
+
+    Results are appended to the journal as they come; it is removed by whoever has saved the table.
+    """
+    if not runtime.has_profiler:
+        raise UnavailableError(f"target {runtime.setup.target} has no profiler", next_command="hwsearch targets")
+    session = _Measurement(runtime, planned, settings, on_progress or (lambda progress: None)).run(journal_path)
+    return solve(name, runtime.setup, (*earlier, session))
+
+
+def journal_of(table: Path) -> Path:
+    """Where the journal of a table lies while it is being measured."""
+    return table.with_name(table.name + JOURNAL_SUFFIX)
+
+
+class _Measurement:
+    """One session under way."""
+
+    def __init__(
+        self, runtime: Runtime, planned: Sequence[Planned], settings: ProfileSettings, on_progress: OnProgress
+    ) -> None:
+        self._runtime = runtime
+        self._planned = planned
+        self._settings = settings
+        self._on_progress = on_progress
+        self._profiles: dict[int, dict[str, tuple[float, int]]] = {}
+        self._turns: dict[tuple[int, int], float] = {}
+        self._seconds = 0.0
+
+    def run(self, journal_path: Path) -> Session:
+        """Measure what the journal does not hold yet."""
+        with Journal(journal_path, self._header()) as journal:
+            for event in journal.events:
+                self._replay(event, str(journal_path))
+            started = time.monotonic()
+            self._take_profiles(journal)
+            samples = self._take_turns(journal)
+            self._seconds += time.monotonic() - started
+        networks = tuple(
+            MeasuredNetwork(
+                each.architecture.text,
+                each.role,
+                tuple(float(ms) for ms in samples[:, index]),
+                self._profiles.get(index, {}),
+            )
+            for index, each in enumerate(self._planned)
+        )
+        created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return Session(created, self._settings.command, self._seconds, networks)
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "format": "hwsearch-profile-journal",
+            "version": 1,
+            "setup": [str(part) for part in self._runtime.setup.identity],
+            "seconds": self._settings.seconds,
+            "networks": [[each.architecture.text, each.role] for each in self._planned],
+        }
+
+    def _replay(self, event: Mapping[str, Any], where: str) -> None:
+        try:
+            if "profile" in event:
+                parts = {str(key): (float(ms), int(nodes)) for key, (ms, nodes) in event["parts"].items()}
+                self._profiles[int(event["profile"])] = parts
+            else:
+                self._turns[int(event["round"]), int(event["network"])] = float(event["ms"])
+            self._seconds = float(event["seconds"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise InputError(f"not an event of a profile: {str(event)[:60]}", where=where) from None
+
+    def _take_profiles(self, journal: Journal) -> None:
+        wanted = [index for index, each in enumerate(self._planned) if each.role == "design"]
+        base, started = self._seconds, time.monotonic()
+        for done, index in enumerate(wanted):
+            self._on_progress(Progress("profiling shares", done, len(wanted)))
+            if index in self._profiles:
+                continue
+            network = self._runtime.load_profiled(self._planned[index].architecture)
+            try:
+                self._profiles[index] = typical_run(network.part_times(PROFILED_RUNS))
+            finally:
+                network.close()
+            seconds = base + time.monotonic() - started
+            journal.append({"profile": index, "parts": self._profiles[index], "seconds": round(seconds, 2)})
+        self._on_progress(Progress("profiling shares", len(wanted), len(wanted)))
+
+    def _take_turns(self, journal: Journal) -> np.ndarray[Any, np.dtype[np.float64]]:
+        base, started, total = self._seconds, time.monotonic(), 0
+        done = len(self._turns)
+
+        def on_plan(turns: int) -> None:
+            nonlocal total
+            total = turns
+
+        def on_turn(number: int, network: int, ms: float) -> None:
+            nonlocal done
+            done += 1
+            seconds = base + time.monotonic() - started
+            journal.append({"round": number, "network": network, "ms": round(ms, 5), "seconds": round(seconds, 2)})
+            self._on_progress(Progress("timing networks", done, total))
+
+        return time_rounds(
+            self._runtime,
+            [each.architecture for each in self._planned],
+            seed=self._settings.seed,
+            seconds=self._settings.seconds,
+            taken=self._turns,
+            on_turn=on_turn,
+            on_plan=on_plan,
+        )
+
+
+def typical_run(runs: Sequence[PartTimes]) -> dict[str, tuple[float, int]]:
+    """The median over profiled runs of each part's ms and nodes, keyed ``<op index>/<part>``."""
+    keys = sorted({key for run in runs for key in run})
+    found = {}
+    for index, part in keys:
+        times = [run[index, part] for run in runs if (index, part) in run]
+        if 2 * len(times) > len(runs):
+            ms = float(np.median([each.ms for each in times]))
+            found[f"{index}/{part}"] = (round(ms, 6), int(np.median([each.nodes for each in times])))
+    return found
+
+
+def same_setup(table: LatencyTable, setup: Setup, where: str) -> None:
+    """Refuse to add to a table what was measured on another setup."""
+    if table.setup.identity != setup.identity:
+        raise InputError(
+            f"the table is of another setup: {table.setup.label}; this is {setup.label}",
+            where=where,
+            next_command="hwsearch profile with another -o",
+        )
