@@ -50,7 +50,7 @@ class Stage:
             f"{kind}_r{self.num_repeats}_k{self.kernel_size}_s{self.stride}"
             f"_e{self.expand_ratio}_c{self.out_channels}"
         )
-        return f"{text}_se{self.se_ratio:g}" if self.se_ratio else text
+        return f"{text}_se{plain_number(self.se_ratio)}" if self.se_ratio else text
 
     def faults(self) -> list[str]:
         """Every field that is out of range, as ``field: what is wrong``."""
@@ -127,6 +127,11 @@ class Architecture:
 
     def __str__(self) -> str:
         return self.text
+
+
+def plain_number(value: float) -> str:
+    """A number with every digit it has and none more: ``0.25``, ``1``."""
+    return repr(float(value)).removesuffix(".0")
 
 
 def _is_int(value: object, low: int, high: int) -> bool:

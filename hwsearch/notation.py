@@ -22,7 +22,7 @@ DEFAULTS = {"r": 224, "stem_c": 32, "head_c": 1280, "classes": 1000}
 MAX_TEXT = 16_384
 
 _OPTION = re.compile(r"(r|stem_c|head_c|classes)(\d+)")
-_FIELD = re.compile(r"(se|[rksec])(\d{1,12}(?:\.\d{1,12})?(?:e-?\d{1,2})?)")
+_FIELD = re.compile(r"(se|[rksec])(\d{1,12}(?:\.\d{1,20})?(?:e-?\d{1,3})?)")
 _ALIASES: dict[str, Activation] = {"silu": "swish", "sw": "swish", "re6": "relu6", "re": "relu"}
 _REQUIRED = "r k s c"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, cast, get_args
 
-from hwsearch.architecture import ACTIVATIONS, Activation, Architecture, Stage
+from hwsearch.architecture import ACTIVATIONS, Activation, Architecture, Stage, plain_number
 from hwsearch.errors import InputError
 
 OpKind = Literal["stem", "mbconv", "head", "classifier"]
@@ -67,7 +67,7 @@ class Op:
         """One word that names this op in files, e.g. ``mbconv_r112_i16_o24_k3_s2_e6_se0.25_swish``."""
         return (
             f"{self.kind}_r{self.resolution}_i{self.in_channels}_o{self.out_channels}_k{self.kernel_size}"
-            f"_s{self.stride}_e{self.expand_ratio}_se{self.se_ratio:g}_{self.activation}"
+            f"_s{self.stride}_e{self.expand_ratio}_se{plain_number(self.se_ratio)}_{self.activation}"
         )
 
     def __str__(self) -> str:
@@ -220,7 +220,7 @@ def _conv_bn(
 
 _KEY = re.compile(
     r"(stem|mbconv|head|classifier)_r(\d{1,5})_i(\d{1,6})_o(\d{1,6})_k(\d{1,3})_s([12])_e(\d{1,3})"
-    r"_se([0-9.e-]{1,12})_([a-z0-9]+)"
+    r"_se([0-9.e-]{1,24})_([a-z0-9]+)"
 )
 
 

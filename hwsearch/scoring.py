@@ -151,12 +151,12 @@ class Scorer:
         index = (population.astype(np.float32) @ self._stage_weights).astype(np.intp)
         index += self._stage_offsets
         fields = [values.take(index, mode="clip") for values in self._field_values]
-        expand_ratio, kernel_size, num_repeats, se_ratio, out_channels = fields
+        expand_ratio, kernel_size, num_repeats, out_channels = fields
         return StageArrays(
             expand_ratio=expand_ratio,
             kernel_size=kernel_size,
             num_repeats=num_repeats,
-            se_ratio=se_ratio,
+            se_ratio=self._se_ratios.take(index, mode="clip"),
             out_channels=out_channels,
             stride=np.broadcast_to(self._strides, index.shape),
             resolution=np.asarray(self.space.resolution, dtype=np.int64)[population[:, 0]],
@@ -185,12 +185,18 @@ class Scorer:
         return np.cumsum([0, *sizes[:-1]]).astype(np.intp)
 
     @cached_property
-    def _field_values(self) -> list[npt.NDArray[np.generic]]:
-        kinds = [np.int64, np.int64, np.int64, np.float64, np.int64]
+    def _field_values(self) -> list[npt.NDArray[np.int64]]:
+        names = [name for name in GENE_FIELDS if name != "se_ratio"]
+        return [self._by_option(GENE_FIELDS.index(name)).astype(np.int64) for name in names]
+
+    @cached_property
+    def _se_ratios(self) -> FloatArray:
+        return self._by_option(GENE_FIELDS.index("se_ratio"))
+
+    def _by_option(self, field: int) -> FloatArray:
+        """A field's value for every combination of a stage's genes, stage after stage."""
         grids = [np.meshgrid(*stage.choices, indexing="ij") for stage in self.space.stages]
-        return [
-            np.concatenate([grid[field].reshape(-1) for grid in grids]).astype(kind) for field, kind in enumerate(kinds)
-        ]
+        return np.concatenate([grid[field].reshape(-1) for grid in grids]).astype(np.float64)
 
     def _price(self) -> Callable[[Op], tuple[float, ...]]:
         known: dict[Op, tuple[float, ...]] = {}

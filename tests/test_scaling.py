@@ -121,7 +121,7 @@ def test_filters_are_multiples_of_eight_and_never_below_ninety_percent(count, wi
     else:
         assert rounded % 8 == 0
         assert rounded >= 0.9 * count * width
-        assert rounded <= max(8, 1.12 * count * width + 4)
+        assert rounded <= max(8, count * width + 8)
 
 
 @given(channels, widths, widths)

@@ -28,6 +28,11 @@ class Archive:
 
     def joined(self, problem: Problem, rows: Population, scores: FloatArray, capacity: int) -> Archive:
         """The archive after these networks too, thinned to ``capacity`` by crowding if it must be."""
+        return self.merged(problem, Archive(rows, scores, np.zeros(len(rows), dtype=np.int64)), capacity)
+
+    def merged(self, problem: Problem, other: Archive, capacity: int) -> Archive:
+        """The archive after all networks of another one, which stay as explored as they are."""
+        rows, scores = other.rows, other.scores
         violation = problem.violation(scores)
         least = violation.min(initial=np.inf)
         own = problem.violation(self.scores).min(initial=np.inf)
@@ -39,7 +44,7 @@ class Archive:
         merged = Archive(
             np.concatenate((old.rows, rows[near])),
             np.concatenate((old.scores, scores[near])),
-            np.concatenate((old.explored, np.zeros(len(near), dtype=np.int64))),
+            np.concatenate((old.explored, other.explored[near])),
         )
         return merged._reduced(problem, capacity)
 

@@ -19,13 +19,11 @@ def uniform_crossover(first: Population, second: Population, rng: np.random.Gene
     return np.where(rng.random(first.shape) < 0.5, first, second)
 
 
-def mutate(
-    population: Population, cardinalities: Cardinalities, rate: float, rng: np.random.Generator
-) -> Population:
+def mutate(population: Population, cardinalities: Cardinalities, rate: float, rng: np.random.Generator) -> Population:
     """Each gene with chance ``rate`` changes to another of its choices, all equally likely."""
     shift = rng.integers(1, np.maximum(cardinalities, 2), size=population.shape)
     hit = (rng.random(population.shape) < rate) & (cardinalities > 1)
-    return np.where(hit, (population + shift) % cardinalities, population).astype(np.int8)
+    return np.asarray(np.where(hit, (population + shift) % cardinalities, population), dtype=np.int8)
 
 
 def binary_tournament(ranks: IntArray, crowding: FloatArray, count: int, rng: np.random.Generator) -> IntArray:

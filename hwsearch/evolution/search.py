@@ -33,12 +33,13 @@ from hwsearch.evolution.problem import Problem, default_objectives
 from hwsearch.evolution.result import Found, Generation, SearchResult, found_networks, rows_of
 from hwsearch.evolution.settings import SearchSettings
 from hwsearch.evolution.state import State, load_state, question, save_state
-from hwsearch.pareto import FloatArray
+from hwsearch.pareto import FloatArray, IntArray
 from hwsearch.scoring import Scorer
 from hwsearch.search_space import Population, SearchSpace
 
 POLISH_AT_ONCE = 64
 """Networks of the front whose neighbours are scored in one step."""
+_NEAR, _FAR = 2, 3  # how far an archive's network is explored: 0 not at all, 1 one gene
 SAVE_EVERY_S = 5.0
 """Seconds between two checkpoints."""
 
@@ -61,9 +62,9 @@ def search(
     scorer: Scorer,
     objectives: Sequence[str] | None = None,
     budgets: Sequence[Budget] = (),
+    *,
     settings: SearchSettings | None = None,
     seed: int = 0,
-    *,
     progress: Callable[[Progress], None] | None = None,
     checkpoint: Path | None = None,
     reference: Architecture | None = None,
@@ -127,12 +128,12 @@ class _Run:
     @cached_property
     def _moves(self) -> dict[int, Moves]:
         cardinalities = self.scorer.space.cardinalities
-        return {1: gene_moves(cardinalities, 1), 2: near_moves(cardinalities), 3: far_moves(cardinalities)}
+        return {1: gene_moves(cardinalities, 1), _NEAR: near_moves(cardinalities), _FAR: far_moves(cardinalities)}
 
     def first_state(self, seed: int) -> State:
         rng = np.random.Generator(np.random.PCG64(seed))
         nothing = empty_archive(self.problem)
-        return State("evolve", 0, 0, nothing.rows, nothing.scores, nothing, dict(rng.bit_generator.state))
+        return State("evolve", 0, 0, nothing.rows, nothing.scores, nothing, nothing, dict(rng.bit_generator.state))
 
     def step(self, state: State) -> State:
         """One generation, one round of polishing, or the final climb."""
@@ -140,7 +141,9 @@ class _Run:
             if self.scorer.space.size <= self.settings.evaluations:
                 return self._enumerate(state)
             return self._populate(state) if state.generation == 0 else self._generation(state)
-        return self._polish(state) if state.phase == "polish" else self._climb(state)
+        if state.phase in ("polish", "unite"):
+            return self._polish(state)
+        return self._climb(state)
 
     def tell(self, state: State) -> None:
         if self.progress is not None:
@@ -148,12 +151,14 @@ class _Run:
             self.progress(Progress(last.phase, self._done(state), state.evaluated, last.front_size, last.best))
 
     def _done(self, state: State) -> float:
+        settings = self.settings
+        each = 0.8 / settings.restarts
         if state.phase == "evolve":
-            each = self.settings.generations + 1
-            return 0.3 * (state.restart * each + state.generation) / (self.settings.restarts * each)
+            return each * (state.restart + 0.4 * state.generation / (settings.generations + 1))
+        explored = float(np.mean(state.archive.explored / _FAR))
         if state.phase == "polish":
-            return 0.3 + 0.6 * float(np.mean(state.archive.explored / 3))
-        return 1.0 if state.phase == "done" else 0.9
+            return each * (state.restart + 0.4 + 0.6 * explored)
+        return 1.0 if state.phase == "done" else 0.8 + 0.15 * explored
 
     def _enumerate(self, state: State) -> State:
         space, archive = self.scorer.space, state.archive
@@ -194,8 +199,6 @@ class _Run:
         state = self._noted(state, "evolve", "evolve")
         if state.generation < self.settings.generations:
             return dataclasses.replace(state, generation=state.generation + 1)
-        if state.restart + 1 < self.settings.restarts:
-            return dataclasses.replace(state, generation=0, restart=state.restart + 1)
         return dataclasses.replace(state, phase="polish")
 
     def _children(self, state: State, rng: np.random.Generator) -> Population:
@@ -217,24 +220,42 @@ class _Run:
         return found
 
     def _polish(self, state: State) -> State:
-        """One round over networks of the archive that were not explored yet: one gene first, then two."""
-        left = self.settings.polish_evaluations - state.polished
-        reach = min(3, int(state.archive.explored.min()) + 1)
-        chosen = np.flatnonzero(state.archive.explored < reach)
-        if left <= 0 or not len(chosen):
-            return dataclasses.replace(state, phase="climb")
-        steps = self._moves[reach]
-        # spread over the front, so that a round that is the last one leaves no part of it untouched
-        count = min(len(chosen), POLISH_AT_ONCE if reach < 3 else POLISH_AT_ONCE // 4, max(1, left // max(1, len(steps))))
-        chosen = chosen[np.linspace(0, len(chosen) - 1, count).astype(np.int64)]
+        """One round over the networks of the archive that are the least explored.
+
+        Each restart looks one gene around, then near, until nothing new comes or its share of evaluations is
+        spent; what all restarts found together then looks far.
+        """
+        last = state.phase == "unite"
+        share = 1.0 if last else (state.restart + 1) / (self.settings.restarts + 1)
+        left = int(self.settings.polish_evaluations * share) - state.polished
+        reach = int(state.archive.explored.min()) + 1
+        if left <= 0 or reach > (_FAR if last else _NEAR):
+            return dataclasses.replace(state, phase="climb") if last else self._restarted(state)
+        chosen = self._spread(np.flatnonzero(state.archive.explored < reach), reach, left)
         archive, spent = state.archive.marked(chosen, reach), 0
-        for rows in batches(state.archive.rows[chosen], steps, self.scorer.space.cardinalities):
+        for rows in batches(state.archive.rows[chosen], self._moves[reach], self.scorer.space.cardinalities):
             archive = archive.joined(self.problem, rows, self.scorer.matrix(rows), self.settings.capacity)
             spent += len(rows)
         state = dataclasses.replace(
-            state, archive=archive, evaluated=state.evaluated + spent, polished=state.polished + max(1, spent)
+            state, archive=archive, evaluated=state.evaluated + spent, polished=state.polished + spent
         )
-        return self._noted(state, "polish", "polish")
+        return self._noted(state, "polish", state.phase)
+
+    def _spread(self, numbers: IntArray, reach: int, left: int) -> IntArray:
+        """Some of the numbers, as many as one round takes, evenly: a last round leaves no part untouched."""
+        fitting = max(1, left // max(1, len(self._moves[reach])))
+        count = min(len(numbers), fitting, POLISH_AT_ONCE if reach < _FAR else POLISH_AT_ONCE // 4)
+        return numbers[np.linspace(0, len(numbers) - 1, count).astype(np.int64)]
+
+    def _restarted(self, state: State) -> State:
+        """The next restart with an archive of its own, or all archives as one after the last."""
+        union = state.union.merged(self.problem, state.archive, self.settings.capacity)
+        nothing = empty_archive(self.problem)
+        if state.restart + 1 == self.settings.restarts:
+            return dataclasses.replace(state, phase="unite", archive=union, union=nothing)
+        return dataclasses.replace(
+            state, phase="evolve", restart=state.restart + 1, generation=0, archive=nothing, union=union
+        )
 
     def _climb(self, state: State) -> State:
         archive, spent = state.archive, 0
@@ -314,7 +335,7 @@ def best_under(
     scores = scorer.matrix(rows)
     row, found, spent = climb(problem, rows[problem.order(scores)[:count]])
     if problem.violation(found)[0] > 0:
-        state = State("done", 0, 0, row, found, empty_archive(problem), {}, evaluated=spent)
+        state = State("done", 0, 0, row, found, *[empty_archive(problem)] * 2, {}, evaluated=spent)
         raise _infeasible(problem, row, found, state)
     return found_networks(scorer, row, found)[0]
 

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from pydantic import Field
@@ -23,7 +23,7 @@ from hwsearch.search_space import Population
 FORMAT = "hwsearch-search-state"
 VERSION = 1
 
-Phase = Literal["evolve", "polish", "climb", "done"]
+Phase = Literal["evolve", "polish", "unite", "climb", "done"]
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -39,6 +39,9 @@ class State:
     """The living population."""
     scores: FloatArray
     archive: Archive
+    """What this restart found."""
+    union: Archive
+    """What the restarts before it found."""
     rng: dict[str, Any]
     """The generator's state, as ``Generator.bit_generator.state`` gives it."""
     evaluated: int = 0
@@ -51,7 +54,7 @@ class State:
     def generator(self) -> np.random.Generator:
         """The generator as it was when this state was made."""
         bits = np.random.PCG64(0)
-        bits.state = self.rng
+        bits.state = cast(Any, self.rng)
         return np.random.Generator(bits)
 
 
@@ -82,6 +85,7 @@ class _StateModel(Document):
     generation: int = Field(ge=0)
     population: _NetworksModel
     archive: _ArchiveModel
+    union: _ArchiveModel
     rng: dict[str, Any]
     evaluated: int = Field(ge=0)
     polished: int = Field(ge=0)
@@ -116,11 +120,8 @@ def save_state(state: State, asked: str, path: Path) -> None:
         "restart": state.restart,
         "generation": state.generation,
         "population": {"rows": _rows_out(state.rows), "scores": state.scores.tolist()},
-        "archive": {
-            "rows": _rows_out(state.archive.rows),
-            "scores": state.archive.scores.tolist(),
-            "explored": state.archive.explored.tolist(),
-        },
+        "archive": _archive_out(state.archive),
+        "union": _archive_out(state.union),
         "rng": state.rng,
         "evaluated": state.evaluated,
         "polished": state.polished,
@@ -142,16 +143,14 @@ def load_state(problem: Problem, asked: str, path: Path) -> State:
             allowed="the same space, table, accuracy, objectives, budgets, settings and seed, or a new folder",
         )
     rows, scores = _networks_in(problem, model.population, where)
-    kept, kept_scores = _networks_in(problem, model.archive, where)
-    if len(model.archive.explored) != len(kept):
-        raise InputError("archive.explored is not as long as archive.rows", where=where)
     state = State(
         model.phase,
         model.restart,
         model.generation,
         rows,
         scores,
-        Archive(kept, kept_scores, np.array(model.archive.explored, dtype=np.int64)),
+        _archive_in(problem, model.archive, where),
+        _archive_in(problem, model.union, where),
         model.rng,
         model.evaluated,
         model.polished,
@@ -166,6 +165,21 @@ def load_state(problem: Problem, asked: str, path: Path) -> State:
 
 def _rows_out(rows: Population) -> list[str]:
     return ["".join(_DIGITS[gene] for gene in row) for row in rows.tolist()]
+
+
+def _archive_out(archive: Archive) -> dict[str, Any]:
+    return {
+        "rows": _rows_out(archive.rows),
+        "scores": archive.scores.tolist(),
+        "explored": archive.explored.tolist(),
+    }
+
+
+def _archive_in(problem: Problem, model: _ArchiveModel, where: str) -> Archive:
+    rows, scores = _networks_in(problem, model, where)
+    if len(model.explored) != len(rows):
+        raise InputError("explored is not as long as rows", where=where)
+    return Archive(rows, scores, np.array(model.explored, dtype=np.int64))
 
 
 def _networks_in(problem: Problem, model: _NetworksModel, where: str) -> tuple[Population, FloatArray]:
@@ -190,9 +204,9 @@ def _check_generator(state: State, where: str) -> None:
 
 def _check_scores(problem: Problem, state: State, where: str) -> None:
     # the fingerprint covers what is tabulated; an accuracy signal with other weights shows in its answers
-    if len(state.archive):
-        again = problem.scorer.matrix(state.archive.rows[:1])
-        if not np.allclose(again, state.archive.scores[:1], rtol=1e-6, atol=0):
+    for archive in (state.archive, state.union):
+        again = problem.scorer.matrix(archive.rows[:1])
+        if not np.allclose(again, archive.scores[:1], rtol=1e-5, atol=0):
             raise InputError("networks score otherwise than when this checkpoint was written", where=where)
 
 

@@ -1,0 +1,100 @@
+"""Every export, rebuilt by the library it is for, is the network it was made from; or it was refused with a reason."""
+
+from __future__ import annotations
+
+import ported
+import pytest
+from sample_networks import SPECIAL, WINNERS, preset
+
+from hwsearch.cost import cost
+from hwsearch.errors import InexpressibleError
+from hwsearch.export import EXPORTERS, export
+from hwsearch.weights import random_weights
+
+pytestmark = [pytest.mark.library, pytest.mark.usefixtures("torchvision_operators")]
+pytest.importorskip("torch", reason="torch is not installed: pip install 'hwsearch[torch]'")
+
+TOLERANCE = 1e-4
+NETWORKS = {**WINNERS, **SPECIAL}
+REBUILD = {
+    "timm": ported.rebuild_timm,
+    "huggingface": ported.rebuild_huggingface,
+    "keras-hub": ported.rebuild_keras_hub,
+    "torch": ported.rebuild_torch,
+}
+
+
+@pytest.mark.parametrize("to", REBUILD)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_rebuilt_network_is_ours(name, to, tmp_path):
+    architecture = NETWORKS[name]
+    if EXPORTERS[to].limits(preset(name, architecture)):
+        with pytest.raises(InexpressibleError):
+            export(preset(name, architecture), to, tmp_path)
+        return
+    written = export(preset(name, architecture), to, tmp_path)
+    weights, image = random_weights(architecture, 1), ported.image_of(architecture)
+    rebuilt = REBUILD[to](architecture, weights, image, written.files)
+    assert rebuilt.params == cost(architecture).params == written.params
+    assert ported.difference(ported.our_logits(architecture, weights, image), rebuilt.logits) < TOLERANCE
+
+
+@pytest.mark.parametrize("to", ["timm", "keras-hub", "torch"])
+@pytest.mark.parametrize("name", ["winner-0", "winner-3", "lite-k7-e3-odd", "deep-strides"])
+def test_the_symmetric_variant_is_ours_too(name, to, tmp_path):
+    architecture = NETWORKS[name]
+    written = export(preset(name, architecture), to, tmp_path, padding="symmetric")
+    weights, image = random_weights(architecture, 2), ported.image_of(architecture)
+    rebuilt = REBUILD[to](architecture, weights, image, written.files)
+    ours = ported.our_logits(architecture, weights, image, "symmetric")
+    assert rebuilt.params == cost(architecture).params
+    assert ported.difference(ours, rebuilt.logits) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["winner-1", "winner-5", "lite-k7-e3-odd", "nine-stages", "odd-channels"])
+def test_onnx_and_openvino_answer_as_the_module_does(name, tmp_path):
+    architecture = NETWORKS[name]
+    onnx_file = export(preset(name, architecture), "onnx", tmp_path).files[0]
+    weights, image = random_weights(architecture, 0), ported.image_of(architecture)
+    ours = ported.our_logits(architecture, weights, image)
+    assert ported.difference(ours, ported.onnx_logits(onnx_file.read_bytes(), image)) < TOLERANCE
+
+    openvino = pytest.importorskip("openvino", reason="openvino is not installed: pip install 'hwsearch[openvino]'")
+    xml = export(preset(name, architecture), "openvino", tmp_path).files[-1]
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    compiled = openvino.Core().compile_model(xml, "CPU", settings)
+    assert ported.difference(ours, compiled(image)[0]) < TOLERANCE
+
+
+def test_timm_features_and_train_defaults(tmp_path):
+    timm = pytest.importorskip("timm", reason="timm is not installed", exc_type=ImportError)
+    architecture = WINNERS["winner-2"]
+    written = export(preset("winner-2", architecture), "timm", tmp_path)
+    generated = ported._import_file(written.files[0])
+    net = timm.create_model(generated.__name__)
+    assert net.drop_rate == 0.25
+    assert timm.data.resolve_data_config({}, model=net)["input_size"] == (3, architecture.resolution) + (
+        architecture.resolution,
+    )
+    assert timm.create_model(generated.__name__, num_classes=7).classifier.out_features == 7
+    features = timm.create_model(generated.__name__, features_only=True)
+    assert features.feature_info.channels()[-1] == architecture.stages[-1].out_channels
+
+
+def test_keras_hub_makes_a_classifier_of_the_folder(tmp_path):
+    keras_hub = pytest.importorskip("keras_hub", reason="keras-hub is not installed", exc_type=ImportError)
+    architecture = SPECIAL["nine-stages"]
+    export(preset("nine-stages", architecture), "keras-hub", tmp_path)
+    net = keras_hub.models.EfficientNetImageClassifier.from_preset(str(tmp_path), load_weights=False, num_classes=10)
+    assert net.preprocessor.image_converter.image_size == (architecture.resolution, architecture.resolution)
+    assert sum(each.numpy().size for each in net.trainable_weights) == cost(architecture).params
+
+
+def test_transformers_reads_the_image_processor(tmp_path):
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    pytest.importorskip("PIL", reason="pillow is not installed")
+    architecture = SPECIAL["wide"]
+    export(preset("wide", architecture), "huggingface", tmp_path)
+    processor = transformers.AutoImageProcessor.from_pretrained(tmp_path)
+    assert processor.size["height"] == architecture.resolution
+    assert processor.include_top is False
