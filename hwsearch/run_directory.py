@@ -56,6 +56,11 @@ class RunDirectory:
         return self.path / "family.json"
 
     @property
+    def lite_family(self) -> Path:
+        """The same base scaled in the Lite style."""
+        return self.path / "family-lite.json"
+
+    @property
     def summary(self) -> Path:
         """Everything in one document."""
         return self.path / "summary.json"

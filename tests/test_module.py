@@ -97,7 +97,7 @@ def test_weights_of_another_network_are_refused():
         module.load_weights(net, other, random_weights(other))
     with pytest.raises(InputError, match="do not fit"):
         module.load_weights(net, SMALL, random_weights(other))
-    with pytest.raises(InputError, match="do not fit|another architecture"):
+    with pytest.raises(InputError, match=r"do not fit|another architecture"):
         module.module_weights(net, other)
     with pytest.raises(InputError, match="another architecture"):
         module.module_weights(net, B0)
@@ -115,7 +115,7 @@ def test_drop_connect_grows_linearly_and_acts_in_training_only():
     torch.manual_seed(0)
     drop, ones = DropConnect(0.25), torch.ones(4000, 1, 1, 1)
     dropped = drop(ones)
-    assert set(dropped.flatten().tolist()) == {0.0, pytest.approx(1 / 0.75)}
+    assert sorted(set(dropped.flatten().tolist())) == pytest.approx([0.0, 1 / 0.75])
     assert dropped.mean().item() == pytest.approx(1.0, abs=0.03)
     assert torch.equal(drop.eval()(ones), ones)
 

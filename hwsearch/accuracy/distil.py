@@ -30,9 +30,9 @@ class DistilSettings:
     hidden_2: int = 64
     pool: int = 1_000_000
     """Random networks the teacher labels."""
-    epochs: int = 16
-    batch: int = 4096
-    learning_rate: float = 4e-3
+    epochs: int = 24
+    batch: int = 512
+    learning_rate: float = 5e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ with four choices a stage: expansion, kernel, repeats and squeeze-excite.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -76,16 +77,12 @@ def _stage_checks(arrays: StageArrays, rows: slice) -> Iterator[BoolArray]:
     yield arrays.stride[rows] == _tiled(STRIDES, len(num_repeats))
 
 
-_TILES: dict[tuple[tuple[int, ...], int], npt.NDArray[np.int64]] = {}
-
-
+@lru_cache(maxsize=64)
 def _tiled(values: tuple[int, ...], count: int) -> npt.NDArray[np.int64]:
     # Two whole arrays compare several times faster than an array and a broadcast row of seven.
-    key = (values, count)
-    if key not in _TILES:
-        _TILES.clear() if len(_TILES) > 64 else None
-        _TILES[key] = np.tile(np.array(values, dtype=np.int64), (count, 1))
-    return _TILES[key]
+    tiled = np.tile(np.array(values, dtype=np.int64), (count, 1))
+    tiled.flags.writeable = False
+    return tiled
 
 
 def faults(arrays: StageArrays) -> list[str]:

@@ -31,19 +31,15 @@ def ordinal_steps(choices: Choices) -> FloatArray:
 
 
 def smooth_features(choices: Choices) -> FloatArray:
-    """Choices and their products with depth, shape (N, 49): what a Gaussian process measures distances in."""
-    repeats = choices.num_repeats
+    """Choices and their products in pairs, shape (N, 84): what a Gaussian process measures distances in."""
+    repeats, se = choices.num_repeats, choices.se
     # Expansions 1, 4 and 6 stand at 0, 1 and 1.3: the step from 1 to 4 matters most.
     expansion = np.select([choices.expand_ratio < 4, choices.expand_ratio < 6], [0.0, 1.0], 1.3)
-    large_kernel = choices.kernel_size >= 5
+    large_kernel = (choices.kernel_size >= 5).astype(np.float64)
     columns = [
-        expansion,
-        large_kernel,
-        repeats,
-        choices.se,
-        repeats * np.log(choices.expand_ratio),
-        repeats * large_kernel,
-        repeats * choices.se,
+        *(expansion, choices.expand_ratio >= 6, large_kernel, repeats, repeats >= 3, se),
+        *(repeats * np.log(choices.expand_ratio), repeats * large_kernel, repeats * se),
+        *(expansion * large_kernel, expansion * se, large_kernel * se),
     ]
     return np.concatenate(columns, axis=1).astype(np.float64)
 

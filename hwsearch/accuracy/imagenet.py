@@ -29,11 +29,20 @@ _MAX_FAULTS_SHOWN = 12
 class ImagenetSignal:
     """The ``imagenet`` accuracy signal; holds no state that a prediction changes."""
 
-    name = "imagenet"
-    description = "top-1 predicted for Accel-NASBench's training scheme, from 224-pixel EfficientNet-B0-like networks"
-
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, name: str = "imagenet") -> None:
         self._network = network
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """``imagenet``, or the name of the file that the predictor was fitted into."""
+        return self._name
+
+    @property
+    def description(self) -> str:
+        """Which top-1 is predicted, and on how many trained networks the predictor was fitted."""
+        about = self._network.metadata
+        return f"predicted_top1 (%) under {about['scheme']}; fitted on {about['rows']} networks of {about['source']}"
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -76,7 +85,7 @@ class ImagenetSignal:
 
 def load(path: Path | None = None) -> ImagenetSignal:
     """The shipped predictor, or the one fitted into ``path``; raises InputError if that is not one."""
-    return ImagenetSignal(load_network(WEIGHTS if path is None else path))
+    return ImagenetSignal(load_network(WEIGHTS)) if path is None else ImagenetSignal(load_network(path), path.name)
 
 
 def efficientnet_b0_arrays() -> StageArrays:

@@ -44,7 +44,7 @@ class TeacherSettings:
 
     process: GaussianProcessSettings = field(default_factory=GaussianProcessSettings)
     perceptrons: PerceptronSettings = field(default_factory=PerceptronSettings)
-    process_share: float = 0.6
+    process_share: float = 0.7
     """Weight of the Gaussian process in the mean; the neural networks have the rest."""
 
 

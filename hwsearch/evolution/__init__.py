@@ -1,8 +1,10 @@
 """The search for networks: evolution, then exhaustive neighbourhoods; budgets, checkpoints, seeds."""
 
 from hwsearch.evolution.result import Found, Generation, SearchResult
-from hwsearch.evolution.search import Progress, best_at_most, best_under, fastest_at_least, search
+from hwsearch.evolution.searching import search
+from hwsearch.evolution.selection import best_at_most, best_under, fastest_at_least
 from hwsearch.evolution.settings import SearchSettings, settings_for
+from hwsearch.evolution.steps import Progress
 
 __all__ = [
     "Found",

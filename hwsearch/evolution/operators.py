@@ -23,14 +23,16 @@ def mutate(population: Population, cardinalities: Cardinalities, rate: float, rn
     """Each gene with chance ``rate`` changes to another of its choices, all equally likely."""
     shift = rng.integers(1, np.maximum(cardinalities, 2), size=population.shape)
     hit = (rng.random(population.shape) < rate) & (cardinalities > 1)
-    return np.asarray(np.where(hit, (population + shift) % cardinalities, population), dtype=np.int8)
+    changed: Population = np.where(hit, (population + shift) % cardinalities, population).astype(np.int8)
+    return changed
 
 
 def binary_tournament(ranks: IntArray, crowding: FloatArray, count: int, rng: np.random.Generator) -> IntArray:
     """``count`` winners of two drawn at random: the better rank, then the lonelier, wins (NSGA-II)."""
     first, second = rng.integers(0, len(ranks), size=(2, count))
     wins = (ranks[first] < ranks[second]) | ((ranks[first] == ranks[second]) & (crowding[first] >= crowding[second]))
-    return np.where(wins, first, second).astype(np.int64)
+    winners: IntArray = np.where(wins, first, second).astype(np.int64)
+    return winners
 
 
 def rank_and_crowding(values: FloatArray, violation: FloatArray) -> tuple[IntArray, FloatArray]:

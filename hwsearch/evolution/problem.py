@@ -69,6 +69,22 @@ class Problem:
                     f"{budget.metric}={plain_number(least)}, by {self.scorer.space.decode(row).text}"
                 )
 
+    def infeasible(
+        self, rows: Population, scores: FloatArray, evaluated: int, exhaustive: bool = False
+    ) -> InfeasibleError:
+        """The error that names, of networks none of which meets the budgets, the closest and its figures."""
+        closest = self.order(scores)[0]
+        reached = ", ".join(
+            f"{budget.metric}={plain_number(scores[closest, self.scorer.column(budget.metric)])}"
+            for budget in self.budgets
+        )
+        space = self.scorer.space
+        none = f"no network of space {space.name} meets" if exhaustive else f"no network found in {space.name} meets"
+        return InfeasibleError(
+            f"{none} {' and '.join(budget.text for budget in self.budgets)} ({evaluated:,} scored); "
+            f"the closest has {reached}: {space.decode(rows[closest]).text}"
+        )
+
 
 def default_objectives(scorer: Scorer) -> tuple[str, ...]:
     """Predicted top-1 against latency (of every table), or against MACs when no table is given.

@@ -17,11 +17,11 @@ class SearchSettings:
     """Networks of one population."""
     generations: int = 60
     """Generations of each population."""
-    restarts: int = 4
+    restarts: int = 5
     """Independent populations, one after another; they share the archive of what was found."""
     crossover_rate: float = 0.9
     """Share of children that have two parents."""
-    mutated_genes: float = 1.5
+    mutated_genes: float = 1.0
     """Genes that mutation changes in a child, on average."""
     capacity: int = 1000
     """Networks of the front that are kept at most."""

@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from hwsearch.architecture import Architecture
-from hwsearch.errors import InputError
-from hwsearch.importing.timm_definition import block_string
-from hwsearch.notation import parse
 from hwsearch.preset import Preset, check_name
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)
@@ -77,28 +74,6 @@ def identifier(name: str) -> str:
     """The Python name of a preset: prefixed, so that it is no keyword and hides no module or model of others."""
     check_name(name)
     return "hwsearch_" + re.sub(r"[-.]", "_", name)
-
-
-def exact_text(architecture: Architecture) -> str:
-    """The text form with every digit of the squeeze ratios (``Architecture.text`` shows six)."""
-    words = architecture.text.split(" ")
-    first = next(index for index, word in enumerate(words) if word.startswith(("ds_", "ir_")))
-    count = len(architecture.stages)
-    stages = [block_string(stage) for stage in architecture.stages]
-    return " ".join([*words[:first], *stages, *words[first + count :]])
-
-
-def text_limits(architecture: Architecture) -> list[str]:
-    """A reason for every stage whose squeeze ratio the text form cannot write down."""
-    found = []
-    for index, stage in enumerate(architecture.stages):
-        try:
-            exact = parse(block_string(stage)).stages[0] == stage
-        except InputError:
-            exact = False
-        if not exact:
-            found.append(f"stages[{index}].se_ratio: {stage.se_ratio!r} has more digits than the text form can hold")
-    return found
 
 
 def feature_resolution(architecture: Architecture) -> int:

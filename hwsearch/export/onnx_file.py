@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hwsearch.architecture import Architecture
 from hwsearch.errors import InputError
-from hwsearch.export.exporter import Padding, exact_text, text_limits
+from hwsearch.export.exporter import Padding
 from hwsearch.json_file import write_bytes
 from hwsearch.notation import parse
 from hwsearch.operation import layers, ops
@@ -33,7 +33,7 @@ class OnnxExporter:
 
     def limits(self, preset: Preset, padding: Padding = "same") -> list[str]:
         """Only what protocol buffers cannot hold."""
-        return text_limits(preset.architecture) + size_limits(preset.architecture)
+        return size_limits(preset.architecture)
 
     def write(self, preset: Preset, folder: Path, padding: Padding = "same") -> tuple[Path, ...]:
         """One file."""
@@ -66,7 +66,7 @@ def model_bytes(architecture: Architecture, padding: Padding) -> bytes:
     from hwsearch.graph import to_onnx  # onnx is slow to import
 
     model = to_onnx(architecture, padding=padding)
-    model.metadata_props.add(key=TEXT_KEY, value=exact_text(architecture))
+    model.metadata_props.add(key=TEXT_KEY, value=architecture.text)
     return bytes(model.SerializeToString())
 
 

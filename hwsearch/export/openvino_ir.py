@@ -11,7 +11,7 @@ from typing import Any
 from hwsearch.architecture import Architecture
 from hwsearch.cost import cost
 from hwsearch.errors import InputError, missing_package
-from hwsearch.export.exporter import Padding, exact_text, text_limits
+from hwsearch.export.exporter import Padding
 from hwsearch.export.onnx_file import model_bytes, size_limits
 from hwsearch.json_file import write_bytes
 from hwsearch.notation import parse
@@ -30,7 +30,7 @@ class OpenVinoExporter:
 
     def limits(self, preset: Preset, padding: Padding = "same") -> list[str]:
         """Those of the ONNX file it is converted from."""
-        return text_limits(preset.architecture) + size_limits(preset.architecture)
+        return size_limits(preset.architecture)
 
     def write(self, preset: Preset, folder: Path, padding: Padding = "same") -> tuple[Path, ...]:
         """The weights, then the graph; UnavailableError without openvino."""
@@ -39,7 +39,7 @@ class OpenVinoExporter:
             source = Path(scratch) / "network.onnx"
             source.write_bytes(model_bytes(preset.architecture, padding))
             model = openvino.convert_model(source)
-            model.set_rt_info(exact_text(preset.architecture), _RUNTIME_INFO)
+            model.set_rt_info(preset.architecture.text, _RUNTIME_INFO)
             # half-precision weights, the default, would change the logits
             openvino.save_model(model, Path(scratch) / "network.xml", compress_to_fp16=False)
             files = folder / f"{preset.name}.bin", folder / f"{preset.name}.xml"

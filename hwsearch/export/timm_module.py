@@ -12,12 +12,11 @@ from hwsearch.export.exporter import (
     IMAGE_MEAN,
     IMAGE_STD,
     Padding,
-    exact_text,
     feature_resolution,
     identifier,
 )
 from hwsearch.importing import import_network
-from hwsearch.importing.timm_definition import block_string, differences
+from hwsearch.importing.timm_definition import differences
 from hwsearch.json_file import write_text
 from hwsearch.preset import Preset
 
@@ -125,10 +124,10 @@ def source(preset: Preset, padding: Padding) -> str:
     for stage in architecture.stages:
         stride *= stage.stride
     return _TEMPLATE.format(
-        text=exact_text(architecture),
+        text=architecture.text,
         version=__version__,
         model=identifier(preset.name),
-        arch_def="\n".join(f'    ["{block_string(stage)}"],' for stage in architecture.stages),
+        arch_def="\n".join(f'    ["{stage.text}"],' for stage in architecture.stages),
         stem_channels=architecture.stem_channels,
         head_channels=architecture.head_channels,
         activation=str(architecture.activation),

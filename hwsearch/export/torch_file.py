@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hwsearch import __version__
 from hwsearch.architecture import Architecture
-from hwsearch.export.exporter import Padding, exact_text, identifier, text_limits
+from hwsearch.export.exporter import Padding, identifier
 from hwsearch.importing import import_network
 from hwsearch.importing.python_source import torch_blocks
 from hwsearch.json_file import write_text
@@ -62,8 +62,8 @@ class TorchExporter:
     summary: str = "a Python file that defines the network with PyTorch alone"
 
     def limits(self, preset: Preset, padding: Padding = "same") -> list[str]:
-        """None but the digits of the text form."""
-        return text_limits(preset.architecture)
+        """None: it is the module of hwsearch."""
+        return []
 
     def write(self, preset: Preset, folder: Path, padding: Padding = "same") -> tuple[Path, ...]:
         """One .py file."""
@@ -88,7 +88,7 @@ def source(preset: Preset, padding: Padding) -> str:
     """hwsearch's own ``torch_network`` with another docstring above it and the rows of one network below."""
     architecture = preset.architecture
     code = resources.files("hwsearch").joinpath("torch_network.py").read_text(encoding="utf-8")
-    text = exact_text(architecture)
+    text = architecture.text
     header = _HEADER.format(text=text, version=__version__, module=_module(preset))
     footer = _FOOTER.format(
         text=text,

@@ -163,6 +163,9 @@ def _hub_lists(config: _Hub) -> dict[str, list[Any]]:
     lists = _stack_lists(config)
     lists["stackwise_block_types"] = list(config.stackwise_block_types)
     lists["stackwise_squeeze_and_excite_ratios"] = config.stackwise_squeeze_and_excite_ratios
+    for name in ("stackwise_width_coefficients", "stackwise_depth_coefficients"):
+        if getattr(config, name) is not None:
+            lists[name] = getattr(config, name)
     count = len(config.stackwise_kernel_sizes)
     for name in ("stackwise_force_input_filters", "stackwise_nores_option"):
         values = getattr(config, name)

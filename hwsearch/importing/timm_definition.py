@@ -16,7 +16,7 @@ from hwsearch.importing.foreign import network, refuse
 from hwsearch.importing.rounding import round_channels
 from hwsearch.operation import Op, ops
 
-_NUMBER = re.compile(r"(se|cc|gs|fc|[rksecapd])(\d{1,12}(?:\.\d{1,17})?(?:e-?\d{1,2})?)")
+_NUMBER = re.compile(r"(se|cc|gs|fc|[rksecapd])(\d{1,12}(?:\.\d{1,20})?(?:e-?\d{1,3})?)")
 _ACTIVATIONS: dict[str, Activation] = {"nsw": "swish", "nr6": "relu6", "nre": "relu"}
 _MAX_STRINGS = 4 * MAX_STAGES
 
@@ -69,12 +69,6 @@ def differences(architecture: Architecture) -> list[str]:
         found += [f"stages[{number}].{reason}" for op in dict.fromkeys(block_ops) for reason in _op_differences(op)]
         index += stage.num_repeats
     return found
-
-
-def block_string(stage: Stage) -> str:
-    """The stage as one timm string, with every digit of its squeeze ratio."""
-    bare = Stage(stage.kernel_size, stage.stride, stage.expand_ratio, stage.out_channels, stage.num_repeats)
-    return f"{bare.text}_se{stage.se_ratio!r}" if stage.se_ratio else bare.text
 
 
 def _op_differences(op: Op) -> list[str]:

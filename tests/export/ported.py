@@ -142,7 +142,9 @@ def _timm_state(architecture, weights):
 
     def name_of(index, op, layer):
         if op.kind != "mbconv":
-            return {"stem": ("conv_stem", "bn1"), "head": ("conv_head", "bn2"), "classifier": ("classifier", "")}[op.kind]
+            return {"stem": ("conv_stem", "bn1"), "head": ("conv_head", "bn2"), "classifier": ("classifier", "")}[
+                op.kind
+            ]
         names = {**(expanded if op.expand_ratio > 1 else plain), **squeeze}[layer.name]
         return tuple(f"{places[index - 1]}.{name}" for name in names)
 

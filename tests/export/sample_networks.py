@@ -45,9 +45,7 @@ SPECIAL = {
     "all-se-odd-inside": random_network(21, 74, squeezes=(0.25,), expands=(4, 6)),
     "no-e1": random_network(22, 65, expands=(3, 6), kernels=(3, 5, 7)),
     "lite": random_network(23, 80, squeezes=(0.0,), activation="relu6"),
-    "lite-k7-e3-odd": random_network(
-        24, 77, squeezes=(0.0,), kernels=(3, 5, 7), expands=(3, 6), activation="relu6"
-    ),
+    "lite-k7-e3-odd": random_network(24, 77, squeezes=(0.0,), kernels=(3, 5, 7), expands=(3, 6), activation="relu6"),
     "wide": parse(
         "r66 swish stem_c40 ds_r2_k3_s1_e1_c24_se0.25 ir_r2_k3_s2_e6_c32_se0.25 ir_r1_k5_s2_e6_c48_se0.25 head_c1536"
     ),
@@ -56,7 +54,7 @@ SPECIAL = {
         "ir_r2_k3_s1_e3_c40 ir_r1_k7_s2_e6_c80 ir_r1_k5_s1_e6_c96 ir_r1_k5_s2_e6_c160 ir_r1_k3_s1_e6_c200 "
         "head_c640 classes10"
     ),
-    "odd-channels": parse("r64 swish stem_c20 ds_r2_k3_s1_e1_c12 ir_r2_k3_s2_e2_c28_se0.5 head_c100 classes2"),
+    "odd-channels": parse("r64 swish stem_c20 ds_r2_k3_s1_e1_c12 ir_r2_k3_s2_e3_c28_se0.5 head_c100 classes2"),
     "same-width-at-stride-1": parse("r64 swish ds_r1_k3_s1_e1_c32_se0.25 ir_r1_k3_s2_e4_c40_se0.25 classes1000"),
     "deep-strides": parse(
         "r128 relu6 ds_r1_k3_s2_e1_c16 ir_r1_k3_s2_e6_c24 ir_r1_k5_s2_e6_c40 ir_r1_k3_s2_e6_c80 ir_r2_k5_s2_e6_c112"

@@ -73,9 +73,8 @@ def test_timm_features_and_train_defaults(tmp_path):
     generated = ported._import_file(written.files[0])
     net = timm.create_model(generated.__name__)
     assert net.drop_rate == 0.25
-    assert timm.data.resolve_data_config({}, model=net)["input_size"] == (3, architecture.resolution) + (
-        architecture.resolution,
-    )
+    side = architecture.resolution
+    assert timm.data.resolve_data_config({}, model=net)["input_size"] == (3, side, side)
     assert timm.create_model(generated.__name__, num_classes=7).classifier.out_features == 7
     features = timm.create_model(generated.__name__, features_only=True)
     assert features.feature_info.channels()[-1] == architecture.stages[-1].out_channels

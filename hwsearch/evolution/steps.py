@@ -1,24 +1,19 @@
-"""The search: NSGA-II from several independent populations, then exhaustive neighbourhoods of what they found.
+"""The steps of a search, each a function of the state before it.
 
-A search is a sequence of steps, each a function of the state before it; that is why a checkpoint between
-any two steps goes on to the identical result. A space no larger than what the populations would score is
-scored whole instead.
+Every restart evolves a population of its own (NSGA-II), then looks exhaustively at the neighbourhoods of what
+it found; what all restarts found together is looked at further, and the best network is climbed to at last.
+A space no larger than what the populations would score is scored whole instead.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
-from hwsearch.architecture import Architecture
-from hwsearch.budget import Budget, plain_number
-from hwsearch.errors import InfeasibleError
 from hwsearch.evolution.archive import empty_archive
 from hwsearch.evolution.neighbourhood import Moves, batches, climb, far_moves, gene_moves, near_moves
 from hwsearch.evolution.operators import (
@@ -29,19 +24,17 @@ from hwsearch.evolution.operators import (
     select_survivors,
     uniform_crossover,
 )
-from hwsearch.evolution.problem import Problem, default_objectives
-from hwsearch.evolution.result import Found, Generation, SearchResult, found_networks, rows_of
+from hwsearch.evolution.problem import Problem
+from hwsearch.evolution.result import Generation
 from hwsearch.evolution.settings import SearchSettings
-from hwsearch.evolution.state import State, load_state, question, save_state
+from hwsearch.evolution.state import Phase, State
 from hwsearch.pareto import FloatArray, IntArray
 from hwsearch.scoring import Scorer
-from hwsearch.search_space import Population, SearchSpace
+from hwsearch.search_space import Population
 
 POLISH_AT_ONCE = 64
 """Networks of the front whose neighbours are scored in one step."""
 _NEAR, _FAR = 2, 3  # how far an archive's network is explored: 0 not at all, 1 one gene
-SAVE_EVERY_S = 5.0
-"""Seconds between two checkpoints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,65 +50,10 @@ class Progress:
     """Scores of the best network so far (which may not meet the budgets yet)."""
 
 
-def search(
-    space: SearchSpace,
-    scorer: Scorer,
-    objectives: Sequence[str] | None = None,
-    budgets: Sequence[Budget] = (),
-    *,
-    settings: SearchSettings | None = None,
-    seed: int = 0,
-    progress: Callable[[Progress], None] | None = None,
-    checkpoint: Path | None = None,
-    reference: Architecture | None = None,
-) -> SearchResult:
-    """Search ``space`` for the best network and the front of ``objectives`` within ``budgets``.
-
-    ``checkpoint`` is a file: gone on from if it is there, written every few seconds and on Ctrl-C (the
-    KeyboardInterrupt is passed on), removed at the end. ``reference``, if it lies in the space, starts every
-    population and is scored in the result.
-
-    Raises InfeasibleError when no network meets the budgets (with the least reachable, or the closest network
-    found), InputError for unknown metrics, for a missing accuracy signal without explicit ``objectives``, and
-    for a checkpoint of another search.
-    """
-    if space != scorer.space:
-        raise ValueError("the scorer is of another space")
-    settings = settings or SearchSettings()
-    problem = Problem(scorer, tuple(objectives or default_objectives(scorer)), tuple(budgets))
-    problem.refuse_impossible()
-    given = _reference_row(space, reference)
-    start = np.concatenate((given, problem.least_rows()))
-    run = _Run(problem, settings, start[distinct_rows(start)], progress)
-    asked = question(problem, settings, seed, run.start)
-    state = load_state(problem, asked, checkpoint) if checkpoint and checkpoint.exists() else run.first_state(seed)
-    state = _follow(run, state, asked, checkpoint)
-    result = _result(run, state, given, seed)
-    if checkpoint:
-        checkpoint.unlink(missing_ok=True)
-    return result
-
-
-def _follow(run: _Run, state: State, asked: str, checkpoint: Path | None) -> State:
-    saved = time.monotonic()
-    try:
-        while state.phase != "done":
-            began = time.perf_counter()
-            following = run.step(state)
-            state = dataclasses.replace(following, seconds=state.seconds + time.perf_counter() - began)
-            if checkpoint and time.monotonic() - saved > SAVE_EVERY_S:
-                save_state(state, asked, checkpoint)
-                saved = time.monotonic()
-            run.tell(state)
-    except KeyboardInterrupt:
-        if checkpoint:
-            save_state(state, asked, checkpoint)
-        raise
-    return state
-
-
 @dataclass(frozen=True, eq=False)
-class _Run:
+class Run:
+    """The steps of one search: what is asked, how much is tried, where populations start."""
+
     problem: Problem
     settings: SearchSettings
     start: Population
@@ -123,6 +61,7 @@ class _Run:
 
     @property
     def scorer(self) -> Scorer:
+        """What judges the networks."""
         return self.problem.scorer
 
     @cached_property
@@ -131,6 +70,7 @@ class _Run:
         return {1: gene_moves(cardinalities, 1), _NEAR: near_moves(cardinalities), _FAR: far_moves(cardinalities)}
 
     def first_state(self, seed: int) -> State:
+        """Before the first step."""
         rng = np.random.Generator(np.random.PCG64(seed))
         nothing = empty_archive(self.problem)
         return State("evolve", 0, 0, nothing.rows, nothing.scores, nothing, nothing, dict(rng.bit_generator.state))
@@ -145,10 +85,13 @@ class _Run:
             return self._polish(state)
         return self._climb(state)
 
-    def tell(self, state: State) -> None:
+    def tell(self, state: State, least: float) -> float:
+        """Report to the progress callback; the share done, which never falls below ``least``, comes back."""
+        done = max(least, self._done(state))
         if self.progress is not None:
             last = state.history[-1]
-            self.progress(Progress(last.phase, self._done(state), state.evaluated, last.front_size, last.best))
+            self.progress(Progress(last.phase, done, state.evaluated, last.front_size, last.best))
+        return done
 
     def _done(self, state: State) -> float:
         settings = self.settings
@@ -266,7 +209,7 @@ class _Run:
         state = dataclasses.replace(state, archive=archive, evaluated=state.evaluated + spent)
         return self._noted(state, "climb", "done")
 
-    def _noted(self, state: State, phase: str, following: str) -> State:
+    def _noted(self, state: State, phase: str, following: Phase) -> State:
         archive = state.archive
         best = archive.scores[self.problem.order(archive.scores)[0]]
         note = Generation(
@@ -277,78 +220,4 @@ class _Run:
             len(archive),
             dict(zip(self.scorer.metrics, best.tolist(), strict=True)),
         )
-        return dataclasses.replace(state, history=(*state.history, note), phase=following)  # type: ignore[arg-type]
-
-
-def _reference_row(space: SearchSpace, reference: Architecture | None) -> Population:
-    if reference is None or not space.contains(reference):
-        return np.zeros((0, space.num_genes), dtype=np.int8)
-    return space.encode(reference)[None]
-
-
-def _result(run: _Run, state: State, given: Population, seed: int) -> SearchResult:
-    problem, archive = run.problem, state.archive
-    if problem.violation(archive.scores).min() > 0:
-        raise _infeasible(problem, archive.rows, archive.scores, state)
-    order = np.array(problem.order(archive.scores))
-    front = found_networks(run.scorer, archive.rows[order], archive.scores[order])
-    reference = found_networks(run.scorer, given, run.scorer.matrix(given))
-    return SearchResult(
-        best=front[0],
-        front=front,
-        reference=reference[0] if reference else None,
-        evaluated=state.evaluated,
-        exhaustive=state.exhaustive,
-        objectives=problem.objectives,
-        budgets=problem.budgets,
-        seed=seed,
-        history=state.history,
-        seconds=state.seconds,
-    )
-
-
-def _infeasible(problem: Problem, rows: Population, scores: FloatArray, state: State) -> InfeasibleError:
-    closest = problem.order(scores)[0]
-    reached = ", ".join(
-        f"{budget.metric}={plain_number(scores[closest, problem.scorer.column(budget.metric)])}"
-        for budget in problem.budgets
-    )
-    asked = " and ".join(budget.text for budget in problem.budgets)
-    name = problem.scorer.space.name
-    proven = f"no network of space {name} meets" if state.exhaustive else f"no network found in space {name} meets"
-    return InfeasibleError(
-        f"{proven} {asked} ({state.evaluated:,} scored); the closest has {reached}: "
-        f"{problem.scorer.space.decode(rows[closest]).text}"
-    )
-
-
-def best_under(
-    scorer: Scorer, objective: str, budgets: Sequence[Budget], starts: Sequence[Found], count: int = 16
-) -> Found:
-    """The best network by ``objective`` within ``budgets``, by local search from those of ``starts`` nearest to it.
-
-    ``starts`` is usually the front of a search. Raises InfeasibleError like ``search``.
-    """
-    problem = Problem(scorer, (objective,), tuple(budgets))
-    problem.refuse_impossible()
-    rows = np.concatenate((rows_of(tuple(starts)).reshape(-1, scorer.space.num_genes), problem.least_rows()))
-    scores = scorer.matrix(rows)
-    row, found, spent = climb(problem, rows[problem.order(scores)[:count]])
-    if problem.violation(found)[0] > 0:
-        state = State("done", 0, 0, row, found, *[empty_archive(problem)] * 2, {}, evaluated=spent)
-        raise _infeasible(problem, row, found, state)
-    return found_networks(scorer, row, found)[0]
-
-
-def fastest_at_least(
-    scorer: Scorer, predicted_top1: float, starts: Sequence[Found], latency_metric: str = "latency_ms"
-) -> Found:
-    """The fastest network predicted at least ``predicted_top1`` (percent): role ``same_top1`` of ``run``."""
-    return best_under(scorer, latency_metric, [Budget("predicted_top1", predicted_top1)], starts)
-
-
-def best_at_most(
-    scorer: Scorer, latency_ms: float, starts: Sequence[Found], latency_metric: str = "latency_ms"
-) -> Found:
-    """The best predicted network that takes at most ``latency_ms``: role ``same_latency`` of ``run``."""
-    return best_under(scorer, "predicted_top1", [Budget(latency_metric, latency_ms)], starts)
+        return dataclasses.replace(state, history=(*state.history, note), phase=following)

@@ -1,0 +1,65 @@
+"""The command line. ``main`` runs it and turns every error into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+INTERRUPTED = 130
+BROKEN = 5
+USAGE = 2
+
+
+def main() -> None:
+    """Entry point of the ``hwsearch`` command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; the exit code. Nothing escapes but what HWSEARCH_DEBUG=1 asks to see."""
+    import typer
+
+    from hwsearch.cli.app import app
+    from hwsearch.errors import HwsearchError
+
+    try:
+        code = app(args=arguments, prog_name="hwsearch", standalone_mode=False)
+        sys.stdout.flush()
+    except HwsearchError as error:
+        return _fail(str(error), error.exit_code)
+    except typer.Exit as error:
+        return int(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; repeat the command to go on where it stopped", INTERRUPTED)
+    except BrokenPipeError:
+        # whoever read our output has gone; let nothing be flushed into the closed pipe at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _unexpected(error)
+    return code if isinstance(code, int) else 0
+
+
+def _unexpected(error: Exception) -> int:
+    format_message = getattr(error, "format_message", None)
+    if callable(format_message):  # a usage error of the command-line parser
+        hint = _help_hint(error)
+        return _fail(f"{' '.join(str(format_message()).split())}{hint}", USAGE)
+    if os.environ.get("HWSEARCH_DEBUG"):
+        raise error
+    return _fail(
+        f"internal error: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        "; this is a bug of hwsearch (HWSEARCH_DEBUG=1 shows where)",
+        BROKEN,
+    )
+
+
+def _help_hint(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    path = getattr(context, "command_path", None)
+    return f"; next: {path} --help" if path else ""
+
+
+def _fail(text: str, code: int) -> int:
+    print(f"error: {text}", file=sys.stderr)
+    return code

@@ -1,0 +1,373 @@
+"""Commands about given networks: ``estimate``, ``measure``, ``scale``, ``export``, ``presets``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hwsearch.cli.options import (
+    Batch,
+    Json,
+    Net,
+    NetFile,
+    Nets,
+    Output,
+    Precision,
+    Seconds,
+    Seed,
+    Table,
+    Target,
+    Threads,
+    open_estimator,
+    open_target,
+)
+
+if TYPE_CHECKING:
+    from hwsearch.estimate import TableEstimator
+    from hwsearch.family import Family, Variant
+    from hwsearch.preset import Preset
+    from hwsearch.record import NetworkRecord
+
+
+def estimate(
+    nets: Nets = None,
+    file: NetFile = None,
+    table: Table = None,
+    by: Annotated[str | None, typer.Option("--by", metavar="op|stage", help="break the latency down")] = None,
+    check: Annotated[bool, typer.Option("--check", help="count the built module with fvcore too (torch)")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what networks cost, would take, and are predicted to reach; what cannot be known is said."""
+    from hwsearch import console
+    from hwsearch.accuracy import load_signal
+    from hwsearch.errors import InputError
+    from hwsearch.judge import judge
+    from hwsearch.networks import find_networks
+
+    if by not in (None, "op", "stage"):
+        raise InputError(f"--by {by}", allowed="op, stage")
+    if by and table is None:
+        raise InputError("--by breaks a latency down, so it needs --table", next_command="hwsearch targets")
+    presets = find_networks(nets or [], file)
+    estimator, signal = open_estimator(table), load_signal()
+    if by and estimator:
+        for preset in presets:
+            estimator.latency_ms(preset.architecture)  # refuses a network that the table does not know
+    records = [judge(each.name, each.architecture, estimator, signal, published_top1=_top1(each)) for each in presets]
+    checks = [_counted(preset) for preset in presets] if check else None
+    if as_json:
+        console.print_json([_document(record, estimator, by, checks and checks[i]) for i, record in enumerate(records)])
+        return
+    _print_records(records, estimator)
+    if by and estimator:
+        for record in records:
+            _print_breakdown(record, estimator, by)
+    for record, counted in zip(records, checks or [], strict=False):
+        console.result(f"{record.name}: fvcore counts {counted['macs']:,} MACs, {counted['params']:,} params: equal")
+    console.warn(f"{record.name}: {text}" for record in records for text in record.warnings if _worth_saying(text, table))
+
+
+def _worth_saying(warning: str, table: str | None) -> bool:
+    return table is not None or not warning.startswith("latency_ms")
+
+
+def _top1(preset: Preset) -> float | None:
+    return preset.published_top1.percent if preset.published_top1 else None
+
+
+def _counted(preset: Preset) -> dict[str, int]:
+    from hwsearch.cli.check import independent_counts
+
+    return independent_counts(preset)
+
+
+def _document(
+    record: NetworkRecord, estimator: TableEstimator | None, by: str | None, counted: dict[str, int] | None | list[Any]
+) -> dict[str, Any]:
+    document = record.to_document()
+    document.pop("role")
+    if by and estimator:
+        rows = estimator.by_op(record.architecture) if by == "op" else estimator.by_stage(record.architecture)
+        document[f"by_{by}"] = [
+            {"label": row.label, "latency_ms": round(row.latency_ms, 5), "parts_ms": dict(row.parts_ms)} for row in rows
+        ]
+    if counted:
+        document["check"] = counted
+    return document
+
+
+def _print_records(records: list[NetworkRecord], estimator: TableEstimator | None) -> None:
+    from hwsearch import console
+
+    if estimator is not None:
+        console.say(f"latency: {estimator.table.setup.label}")
+    console.print_table(
+        ["network", "latency ms", "pred. top-1 %", "MACs M", "params M", "peak MB"],
+        [
+            [
+                record.name,
+                console.figure(record.latency_ms),
+                console.figure(record.predicted_top1) if record.predicted_top1 is not None else "-",
+                console.figure(record.macs / 1e6, 1),
+                console.figure(record.params / 1e6, 3),
+                console.figure(record.activation_bytes / 1e6, 2),
+            ]
+            for record in records
+        ],
+    )
+
+
+def _print_breakdown(record: NetworkRecord, estimator: TableEstimator, by: str) -> None:
+    from hwsearch import console
+    from hwsearch.operation import PARTS
+
+    rows = estimator.by_op(record.architecture) if by == "op" else estimator.by_stage(record.architecture)
+    console.print_table(
+        [f"{record.name}, ms", "all", *(part.replace("squeeze_excite", "SE") for part in PARTS)],
+        [
+            [
+                row.label,
+                console.figure(row.latency_ms, 3),
+                *(console.figure(row.parts_ms[part], 3) if part in row.parts_ms else "" for part in PARTS),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def measure(
+    nets: Nets = None,
+    file: NetFile = None,
+    target: Target = "cpu",
+    threads: Threads = 1,
+    batch: Batch = 1,
+    precision: Precision = "f32",
+    table: Table = None,
+    seed: Seed = 0,
+    seconds: Seconds = 15.0,
+    as_json: Json = False,
+) -> None:
+    """Measure whole networks side by side, in shuffled rounds."""
+    import dataclasses
+
+    from hwsearch import console
+    from hwsearch.judge import judge
+    from hwsearch.latency_table import setup_document
+    from hwsearch.measurement import measure as time_networks
+    from hwsearch.networks import find_networks
+    from hwsearch.profiler import Progress
+
+    presets = find_networks(nets or [], file)
+    estimator = open_estimator(table)
+    runtime = open_target(target or "cpu", threads, batch, precision)
+    console.say(f"measuring {len(presets)} networks on {runtime.setup.label}")
+    with console.ProgressBars() as bars:
+        measured = time_networks(
+            runtime,
+            [preset.architecture for preset in presets],
+            seconds=seconds,
+            seed=seed,
+            on_progress=lambda done, total: bars(Progress("timing networks", done, total)),
+        )
+    records = [
+        dataclasses.replace(judge(preset.name, preset.architecture, estimator, None), measured_latency_ms=float(ms))
+        for preset, ms in zip(presets, measured.latency_ms, strict=True)
+    ]
+    if as_json:
+        networks = [
+            {key: document[key] for key in ("name", "text", "macs", "params", "latency_ms", "measured_latency_ms")}
+            for document in (record.to_document() for record in records)
+        ]
+        console.print_json(
+            {
+                "setup": setup_document(runtime.setup),
+                "networks": networks,
+                "noise_floor_mape": round(measured.noise_floor_mape, 5),
+                "warnings": list(measured.warnings),
+            }
+        )
+    else:
+        console.print_table(
+            ["network", "measured ms", "predicted ms", "MACs M"],
+            [
+                [
+                    record.name,
+                    console.figure(record.measured_latency_ms),
+                    console.figure(record.latency_ms),
+                    console.figure(record.macs / 1e6, 1),
+                ]
+                for record in records
+            ],
+        )
+        console.result(
+            f"noise floor {console.share(measured.noise_floor_mape)} (one half of the rounds against the other)"
+        )
+    console.warn(measured.warnings)
+
+
+def scale(
+    net: Annotated[str | None, typer.Argument(metavar="[NET]", help="the base; default: newest run, else B0")] = None,
+    phi: Annotated[str, typer.Option("--phi", metavar="PHI", help="a number, several (0,1,2), or a range (0:7)")] = "1",
+    style: Annotated[str, typer.Option("--style", metavar="b|lite|both", help="how to scale")] = "both",
+    coefficients: Annotated[
+        str, typer.Option("--coefficients", metavar="law|published", help="the law, or the published B and Lite rows")
+    ] = "law",
+    alpha: Annotated[float, typer.Option("--alpha", metavar="A", help="depth a phi")] = 1.2,
+    beta: Annotated[float, typer.Option("--beta", metavar="B", help="width a phi")] = 1.1,
+    gamma: Annotated[float, typer.Option("--gamma", metavar="G", help="resolution a phi")] = 1.15,
+    table: Table = None,
+    output: Output = None,
+    as_json: Json = False,
+) -> None:
+    """Scale a network into a B-style and a Lite-style family; every figure counts the rounded network."""
+    from hwsearch import console
+    from hwsearch.cli.families import base_network, parse_phis, scaled_families, write_families
+
+    base, said = base_network(net)
+    console.say(f"base: {base.name}{said}")
+    families = scaled_families(base, parse_phis(phi), style, coefficients, (alpha, beta, gamma))
+    estimator = open_estimator(table)
+    files = write_families(families, output) if output else []
+    if as_json:
+        variants = [_variant_document(variant, estimator) for family in families for variant in family.variants]
+        warnings = sorted({text for family in families for text in family.warnings})
+        console.print_json({"base": base.architecture.text, "variants": variants, "warnings": warnings})
+        return
+    _print_families(families, estimator)
+    for path in files:
+        console.result(f"wrote {path}")
+    console.warn(dict.fromkeys(text for family in families for text in family.warnings))
+
+
+def _latency(variant: Variant, estimator: TableEstimator | None) -> tuple[float | None, list[str]]:
+    from hwsearch.judge import judge
+
+    record = judge(variant.name, variant.architecture, estimator, None)
+    return record.latency_ms, [text for text in record.warnings if text.startswith("latency_ms")]
+
+
+def _variant_document(variant: Variant, estimator: TableEstimator | None) -> dict[str, Any]:
+    latency_ms, warnings = _latency(variant, estimator)
+    return {
+        "name": variant.name,
+        "style": variant.style,
+        "phi": variant.phi,
+        "width_coefficient": round(variant.width_coefficient, 6),
+        "depth_coefficient": round(variant.depth_coefficient, 6),
+        "resolution": variant.resolution,
+        "text": variant.architecture.text,
+        "macs": variant.macs,
+        "params": variant.params,
+        "latency_ms": latency_ms,
+        "published_top1": variant.published_top1.percent if variant.published_top1 else None,
+        "warnings": warnings,
+    }
+
+
+def _print_families(families: list[Family], estimator: TableEstimator | None) -> None:
+    from hwsearch import console
+
+    rows, missing = [], []
+    for family in families:
+        for variant in family.variants:
+            latency_ms, warnings = _latency(variant, estimator)
+            missing += [f"{variant.name}: {text}" for text in warnings if estimator]
+            rows.append(
+                [
+                    variant.name,
+                    f"{variant.width_coefficient:.3f}",
+                    f"{variant.depth_coefficient:.3f}",
+                    str(variant.resolution),
+                    console.figure(variant.params / 1e6, 3),
+                    console.figure(variant.macs / 1e6, 1),
+                    console.figure(latency_ms),
+                ]
+            )
+    console.print_table(["variant", "width", "depth", "res", "params M", "MACs M", "latency ms"], rows)
+    console.warn(missing)
+
+
+def export(
+    net: Net,
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="FORMAT", help="keras-hub, keras-cv, timm, huggingface, onnx, openvino or torch"),
+    ],
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="what the network is called there")] = None,
+    padding: Annotated[
+        str, typer.Option("--padding", metavar="same|symmetric", help="TensorFlow's padding, or k // 2 on all sides")
+    ] = "same",
+    output: Output = None,
+    as_json: Json = False,
+) -> None:
+    """Write a network in the format of a library people train or deploy with, untrained, and check it."""
+    import dataclasses
+    from typing import cast
+
+    from hwsearch import console
+    from hwsearch.errors import InputError
+    from hwsearch.export import Padding
+    from hwsearch.export import export as write_export
+    from hwsearch.networks import find_network
+
+    if padding not in ("same", "symmetric"):
+        raise InputError(f"--padding {padding}", allowed="same, symmetric")
+    preset = find_network(net)
+    if name is not None:
+        preset = dataclasses.replace(preset, name=name)
+    done = write_export(preset, to, output or Path("exports") / preset.name / to, cast(Padding, padding))
+    if as_json:
+        console.print_json(
+            {
+                "name": preset.name,
+                "to": done.to,
+                "folder": str(done.folder),
+                "files": [str(path) for path in done.files],
+                "macs": done.macs,
+                "params": done.params,
+                "usage": done.usage,
+            }
+        )
+        return
+    for path in done.files:
+        console.result(f"wrote {path}")
+    console.result(f"{done.params:,} params, {done.macs:,} MACs at batch 1: read back and equal\n")
+    console.result(done.usage)
+
+
+def presets(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="one preset in full")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the published reference networks, or show one."""
+    from hwsearch import console
+    from hwsearch.networks import find_network
+    from hwsearch.preset import reference_presets, to_document
+
+    if name is not None:
+        document = to_document(find_network(name))
+        if as_json:
+            console.print_json(document)
+            return
+        for key, value in document.items():
+            console.result(f"{key}: {value:,}" if isinstance(value, int) and key != "version" else f"{key}: {value}")
+        return
+    found = list(reference_presets().values())
+    if as_json:
+        console.print_json([to_document(preset) for preset in found])
+        return
+    rows = []
+    for preset in found:
+        document, top1 = to_document(preset), preset.published_top1
+        rows.append(
+            [
+                preset.name,
+                str(preset.architecture.resolution),
+                f"{document['params']:,}",
+                f"{document['macs']:,}",
+                f"{top1.percent}" if top1 else "-",
+            ]
+        )
+    console.print_table(["preset", "res", "params", "MACs", "published top-1 %"], rows)

@@ -1,0 +1,296 @@
+"""Commands that find networks: ``run``, ``search``, ``report``, ``accuracy fit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hwsearch.cli.options import (
+    Batch,
+    Budgets,
+    Json,
+    Output,
+    Precision,
+    Seconds,
+    Seed,
+    Space,
+    Table,
+    Target,
+    Threads,
+    command_line,
+    open_table,
+    open_target,
+)
+
+if TYPE_CHECKING:
+    from hwsearch.latency_table import LatencyTable
+    from hwsearch.run_directory import RunDirectory, Summary
+    from hwsearch.runtimes import Runtime
+
+
+def run(
+    target: Target = None,
+    table: Table = None,
+    output: Output = None,
+    space: Space = "efficientnet-b0",
+    budget: Budgets = None,
+    threads: Threads = 1,
+    batch: Batch = 1,
+    precision: Precision = "f32",
+    seed: Seed = 0,
+    seconds: Seconds = 24.0,
+    as_json: Json = False,
+) -> None:
+    """Tell the whole story: profile, search, measure, scale, export, report.
+
+    The target is cpu unless a table is given: with --table alone nothing is measured. An interrupted run
+    goes on where it stopped when its command is repeated.
+    """
+    from hwsearch import console
+    from hwsearch.budget import parse_budgets
+    from hwsearch.pipeline import Listener, RunSettings
+    from hwsearch.pipeline import run as tell
+    from hwsearch.profiler import ProfileSettings
+    from hwsearch.run_directory import summary_document
+    from hwsearch.space_file import load_space
+
+    chosen = load_space(space)
+    budgets = parse_budgets(budget or [])
+    runtime, loaded = _source(target, table, threads, batch, precision)
+    config = {
+        "target": runtime.setup.target if runtime else None,
+        "setup": [str(part) for part in (runtime.setup if runtime else loaded.setup).identity],  # type: ignore[union-attr]
+        "table": table,
+        "space": chosen.name,
+        "seed": seed,
+        "seconds": seconds,
+        "budgets": [each.text for each in budgets],
+    }
+    directory = _run_directory(output, config)
+    settings = RunSettings(
+        chosen,
+        ProfileSettings(seed, seconds=seconds, command=command_line()),
+        budgets,
+        seed,
+        command=command_line(),
+    )
+    console.say(f"run: {directory.path}")
+    with console.ProgressBars() as bars:
+        summary = tell(directory, settings, runtime, loaded, Listener(bars.step, bars))
+    if as_json:
+        console.print_json(summary_document(summary))
+    else:
+        print_summary(summary)
+        console.result(f"report: {directory.report}")
+    console.warn(summary.warnings)
+
+
+def _source(
+    target: str | None, table: str | None, threads: int, batch: int, precision: str
+) -> tuple[Runtime | None, LatencyTable | None]:
+    """What a run measures with and starts from: a target, a table, or both."""
+    from hwsearch.profiler import same_setup
+
+    loaded = open_table(table) if table else None
+    if loaded is not None and target is None:
+        return None, loaded
+    runtime = open_target(target or "cpu", threads, batch, precision)
+    if loaded is not None and table:
+        same_setup(loaded, runtime.setup, table)
+    return runtime, loaded
+
+
+def _run_directory(output: Path | None, config: dict[str, Any]) -> RunDirectory:
+    """The folder given, or the newest unfinished one of the same run, or a new one."""
+    from datetime import UTC, datetime
+
+    from hwsearch.cli.families import RUNS
+    from hwsearch.errors import HwsearchError
+    from hwsearch.run_directory import RunDirectory
+    from hwsearch.winners import plain_name
+
+    if output is not None:
+        found = RunDirectory(output)
+        found.begin(config)
+        return found
+    for path in sorted(RUNS.glob("*/run.json"), reverse=True):
+        unfinished = RunDirectory(path.parent)
+        try:
+            if not unfinished.summary.exists() and unfinished.begin(config):
+                return unfinished
+        except HwsearchError:
+            continue
+    what = plain_name(str(config["target"] or config["table"]))
+    found = RunDirectory(RUNS / f"{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}-{what}")
+    found.begin(config)
+    return found
+
+
+def search(
+    space: Space = "efficientnet-b0",
+    table: Table = None,
+    target: Target = None,
+    budget: Budgets = None,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option("--objective", metavar="METRIC", help="what the front trades off; repeatable"),
+    ] = None,
+    accuracy: Annotated[str, typer.Option("--accuracy", metavar="SIGNAL", help="imagenet, a file.npz, or none")] = (
+        "imagenet"
+    ),
+    threads: Threads = 1,
+    batch: Batch = 1,
+    precision: Precision = "f32",
+    seed: Seed = 0,
+    output: Output = None,
+    as_json: Json = False,
+) -> None:
+    """Search a space for the best network under budgets, and the front of what it trades off."""
+    from hwsearch import console
+    from hwsearch.accuracy import load_signal
+    from hwsearch.budget import parse_budgets
+    from hwsearch.estimate import TableEstimator
+    from hwsearch.pipeline import Listener, search_summary
+    from hwsearch.space_file import load_space
+    from hwsearch.winners import Question
+
+    chosen = load_space(space)
+    budgets = parse_budgets(budget or [])
+    loaded = _table_for(table, target, chosen, threads, batch, precision)
+    question = Question(
+        chosen,
+        TableEstimator(loaded, table or "") if loaded else None,
+        None if accuracy == "none" else load_signal(accuracy),
+        budgets,
+        tuple(objective or ()),
+        seed,
+    )
+    directory = _search_directory(output, question, table) if output else None
+    with console.ProgressBars() as bars:
+        summary = search_summary(question, loaded, command_line(), Listener(on_progress=bars))
+    if directory is not None:
+        _save_search(directory, summary, loaded)
+    if as_json:
+        console.print_json(_search_document(summary))
+    else:
+        print_summary(summary)
+        if directory is not None:
+            console.result(f"run: {directory.path}  (hwsearch report {directory.path})")
+    console.warn(summary.warnings)
+
+
+def _table_for(
+    table: str | None, target: str | None, space: Any, threads: int, batch: int, precision: str  # noqa: ANN401
+) -> LatencyTable | None:
+    """The table given, or one measured now on the target, or none."""
+    from hwsearch import console
+    from hwsearch.profiler import ProfileSettings, journal_of, plan, profile
+
+    if table is not None or target is None:
+        return open_table(table) if table else None
+    runtime = open_target(target, threads, batch, precision)
+    settings = ProfileSettings(command=command_line())
+    journal = journal_of(Path(f".hwsearch-{target.replace(':', '-').replace('/', '-')}"))
+    console.say(f"no table was given: profiling {space.name} on {runtime.setup.label}")
+    with console.ProgressBars() as bars:
+        found = profile(runtime, plan(space, settings), settings, journal, name=target, on_progress=bars)
+    journal.unlink(missing_ok=True)
+    return found
+
+
+def _search_directory(output: Path, question: Any, table: str | None) -> RunDirectory:  # noqa: ANN401
+    from hwsearch.run_directory import RunDirectory
+
+    directory = RunDirectory(output)
+    budgets = [budget.text for budget in question.budgets]
+    directory.begin({"search": question.space.name, "table": table, "seed": question.seed, "budgets": budgets})
+    return directory
+
+
+def _save_search(directory: RunDirectory, summary: Summary, table: LatencyTable | None) -> None:
+    from hwsearch.latency_table import save_table
+    from hwsearch.run_directory import save_summary
+
+    if table is not None:
+        save_table(table, directory.table)
+    save_summary(summary, directory.search)
+    save_summary(summary, directory.summary)
+
+
+def _search_document(summary: Summary) -> dict[str, Any]:
+    def networks(records: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+        return [record.to_document() for record in records]
+
+    best = summary.by_role("best") or summary.by_role("same_latency")
+    reference = summary.by_role("reference")
+    return {
+        "best": best.to_document() if best else None,
+        "front": networks(summary.front),
+        "reference": reference.to_document() if reference else None,
+        "winners": networks(summary.networks),
+        "evaluated": summary.evaluated,
+        "seconds": round(summary.seconds["search"], 3),
+        "warnings": list(summary.warnings),
+    }
+
+
+ROLE_WORDS = {
+    "reference": "reference",
+    "same_top1": "as good, fastest",
+    "same_latency": "as fast, best",
+    "best": "best in budget",
+    "front": "front",
+    "": "",
+}
+
+
+def print_summary(summary: Summary) -> None:
+    """The end of a search or run: a table of its networks."""
+    from hwsearch import console
+
+    if summary.setup is not None:
+        console.result(f"latency on {summary.setup.label}; {summary.evaluated:,} networks scored")
+    rows = [record for record in summary.networks if record.role not in ("front", "")]
+    console.print_table(
+        ["network", "role", "pred. ms", "meas. ms", "pred. top-1 %", "MACs M"],
+        [
+            [
+                record.name,
+                ROLE_WORDS[record.role],
+                console.figure(record.latency_ms),
+                console.figure(record.measured_latency_ms),
+                console.figure(record.predicted_top1),
+                console.figure(record.macs / 1e6, 0),
+            ]
+            for record in rows
+        ],
+    )
+    for record in rows:
+        if record.role != "reference":
+            console.result(f"{record.name}:\n  {record.architecture.text}")
+
+
+def report(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="the folder of a run")],
+    output: Output = None,
+) -> None:
+    """Write the report of a run: one HTML file that opens offline."""
+    from hwsearch import console
+    from hwsearch.report import write_report
+
+    path = write_report(run_folder, output or run_folder / "report.html")
+    console.result(f"report: {path}")
+
+
+def accuracy_fit(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="a CSV of trained networks, as Accel-NASBench's")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.npz")] = Path("top1.npz"),
+    seed: Seed = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="a small fit, in seconds")] = False,
+) -> None:
+    """Fit the accuracy predictor to a table of trained networks, and say how well it ranks held-out ones."""
+    from hwsearch.cli.fit import fit_predictor
+
+    fit_predictor(data, output, seed, quick)

@@ -1,0 +1,174 @@
+"""Commands about latency tables: ``targets``, ``profile``, ``validate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hwsearch.cli.options import (
+    Batch,
+    Json,
+    Output,
+    Precision,
+    Seconds,
+    Seed,
+    Space,
+    Target,
+    Threads,
+    command_line,
+    open_table,
+    open_target,
+)
+
+if TYPE_CHECKING:
+    from hwsearch.latency_table import LatencyTable
+
+
+def targets(as_json: Json = False) -> None:
+    """Show what can be measured here, what is shipped, and what is missing to have the rest."""
+    from hwsearch import console
+    from hwsearch.cli.available import shipped_tables, target_states
+
+    states, tables = target_states(), shipped_tables()
+    if as_json:
+        console.print_json({"targets": states, "tables": tables})
+        return
+    console.print_table(
+        ["target", "here", "what"],
+        [[each["target"], "yes" if each["available"] else "no", each["why"] or each["description"]] for each in states],
+    )
+    if tables:
+        console.print_table(
+            ["shipped table", "ops", "MAPE", "setup"],
+            [[t["name"], str(t["ops"]), console.share(t["mape"]), t["setup"]] for t in tables],
+        )
+
+
+def profile(
+    target: Target = "cpu",
+    space: Space = "efficientnet-b0",
+    threads: Threads = 1,
+    batch: Batch = 1,
+    precision: Precision = "f32",
+    seed: Seed = 0,
+    covers: Annotated[int, typer.Option(metavar="N", help="how often every op is met")] = 3,
+    held_out: Annotated[int, typer.Option(metavar="N", help="random networks kept for validation")] = 24,
+    seconds: Seconds = 24.0,
+    output: Output = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite an existing table")] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure the latency table of a target: every op of a space, in context, in about a minute.
+
+    An interrupted profile goes on where it stopped when the command is repeated.
+    """
+    from hwsearch import console
+    from hwsearch.errors import InputError
+    from hwsearch.latency_table import save_table
+    from hwsearch.profiler import ProfileSettings, journal_of, plan
+    from hwsearch.profiler import profile as measure_table
+    from hwsearch.space_file import load_space
+
+    settings = ProfileSettings(seed, covers, held_out, seconds, command_line())
+    chosen = load_space(space)
+    runtime = open_target(target or "cpu", threads, batch, precision)
+    path = output or Path(f"{runtime.setup.target.replace(':', '-')}-{runtime.setup.precision}.json")
+    if path.exists() and not force:
+        raise InputError("exists already", where=str(path), next_command="--force to measure it anew, or another -o")
+    console.say(f"profiling {chosen.name} on {runtime.setup.label}")
+    with console.ProgressBars() as bars:
+        name = path.stem
+        table = measure_table(
+            runtime, plan(chosen, settings), settings, journal_of(path), name=name, on_progress=bars
+        )
+    save_table(table, path)
+    journal_of(path).unlink(missing_ok=True)
+    if as_json:
+        console.print_json(_table_summary(table, path))
+    else:
+        _print_table_summary(table, path)
+    console.warn(table.warnings)
+
+
+def _table_summary(table: LatencyTable, path: Path) -> dict[str, Any]:
+    from hwsearch.latency_table import fidelity_document, setup_document
+
+    return {
+        "table": str(path),
+        "setup": setup_document(table.setup),
+        "ops": len(table.ops),
+        "seconds": round(sum(session.seconds for session in table.sessions), 1),
+        "fidelity": fidelity_document(table.fidelity) if table.fidelity else None,
+        "warnings": list(table.warnings),
+    }
+
+
+def _print_table_summary(table: LatencyTable, path: Path) -> None:
+    from hwsearch import console
+
+    seconds = sum(session.seconds for session in table.sessions)
+    console.result(f"{len(table.ops)} ops of {table.setup.label}, measured in {seconds:.0f} s")
+    if table.fidelity is not None:
+        console.result(fidelity_line(table.fidelity))
+    console.result(f"table: {path}")
+
+
+def fidelity_line(found: Any) -> str:  # noqa: ANN401 - a Fidelity; the type is imported lazily
+    """A validation in one line."""
+    from hwsearch.console import share
+
+    floor = found.noise_floor
+    noise = f"; noise floor of the same rounds: MAPE {share(floor.mape)}, ±5 % {share(floor.within_5)}" if floor else ""
+    return (
+        f"{found.networks} held-out networks: MAPE {share(found.mape)}, ±5 % {share(found.within_5)},"
+        f" ±10 % {share(found.within_10)}, Kendall tau {found.kendall_tau:.3f}{noise}"
+    )
+
+
+def validate(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="a latency table: a file or a shipped name")],
+    networks: Annotated[int, typer.Option("--networks", metavar="N", help="fresh random networks")] = 50,
+    space: Space = "efficientnet-b0",
+    seed: Seed = 1000,
+    seconds: Seconds = 24.0,
+    as_json: Json = False,
+) -> None:
+    """Compare predicted with measured latency on fresh random networks, beside the noise floor."""
+    import numpy as np
+
+    from hwsearch import console
+    from hwsearch.errors import InputError
+    from hwsearch.estimate import TableEstimator
+    from hwsearch.latency import NoiseFloor, fidelity, noise_floor
+    from hwsearch.latency_table import fidelity_document
+    from hwsearch.measurement import measure
+    from hwsearch.profiler import Progress, same_setup
+    from hwsearch.space_file import load_space
+
+    if not 2 <= networks <= 10_000:
+        raise InputError(f"{networks} networks", allowed="2..10000")
+    loaded = open_table(table)
+    setup = loaded.setup
+    runtime = open_target(setup.target, max(1, setup.threads), setup.batch, setup.precision)
+    same_setup(loaded, runtime.setup, table)
+    chosen = load_space(space)
+    drawn = [chosen.decode(row) for row in chosen.sample(networks, np.random.default_rng([seed, 3]))]
+    estimator = TableEstimator(loaded, table)
+    predicted = np.array([estimator.latency_ms(each) for each in drawn])
+    with console.ProgressBars() as bars:
+        measurement = measure(
+            runtime,
+            drawn,
+            seconds=seconds,
+            seed=seed,
+            on_progress=lambda done, total: bars(Progress("timing networks", done, total)),
+        )
+    floor: NoiseFloor = noise_floor(measurement.samples_ms)
+    found = fidelity(predicted, measurement.latency_ms, floor)
+    if as_json:
+        console.print_json({**fidelity_document(found), "setup": setup.label, "warnings": list(measurement.warnings)})
+    else:
+        console.result(fidelity_line(found).replace("held-out", "fresh random"))
+    console.warn(measurement.warnings)

@@ -1,0 +1,133 @@
+"""Words on a terminal: results to stdout, progress and talk to stderr, JSON as one document."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from hwsearch.json_file import format_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+    from hwsearch.profiler import Progress
+
+_quiet = False
+
+
+def set_quiet(quiet: bool) -> None:
+    """Say nothing on stderr but errors."""
+    global _quiet  # noqa: PLW0603 - one switch for the process, set once by the command line
+    _quiet = quiet
+
+
+def say(text: str) -> None:
+    """A line of talk, on stderr."""
+    if not _quiet:
+        print(text, file=sys.stderr)
+
+
+def warn(texts: Iterable[str]) -> None:
+    """Warnings, on stderr, each on its line."""
+    for text in texts:
+        print(f"warning: {text}", file=sys.stderr)
+
+
+def result(text: str) -> None:
+    """A line of a result, on stdout."""
+    print(text)
+
+
+def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
+    """One JSON document on stdout."""
+    print(format_json(document) if isinstance(document, dict) else json.dumps(document, indent=1, allow_nan=False))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
+    """A table on stdout. The first column is text, the others are figures."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, expand=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right", no_wrap=number > 0, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    _stdout().print(table)
+
+
+def _stdout() -> Console:
+    from rich.console import Console
+
+    # a pipe or a file gets the width of its content, not of a terminal it is not
+    return Console(file=sys.stdout, highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
+
+
+class ProgressBars:
+    """Bars on stderr for the steps of something long; plain lines where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        self._rich: RichProgress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._told: set[str] = set()
+
+    def __enter__(self) -> Self:
+        if not _quiet and sys.stderr.isatty():
+            self._rich = _rich_progress()
+            self._rich.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._rich is not None:
+            self._rich.stop()
+
+    def step(self, name: str, what: str) -> None:
+        """A step begins."""
+        line = f"{name}: {what}"
+        if self._rich is not None:
+            self._rich.console.print(line, markup=False, highlight=False)
+        else:
+            say(line)
+
+    def __call__(self, progress: Progress) -> None:
+        """Show how far a step is."""
+        if self._rich is None:
+            if progress.step not in self._told and not progress.step.startswith("searching"):
+                self._told.add(progress.step)
+                say(f"  {progress.step} ...")
+            return
+        label = progress.step.partition(" (")[0]
+        if label not in self._tasks:
+            self._tasks[label] = self._rich.add_task(f"  {label}", total=progress.total)
+        self._rich.update(self._tasks[label], completed=progress.done, total=progress.total)
+
+
+def _rich_progress() -> RichProgress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=28),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(file=sys.stderr),
+        transient=False,
+    )
+
+
+def figure(value: float | None, digits: int = 2, unit: str = "") -> str:
+    """A number for a table cell; a dash for what is not known."""
+    return "-" if value is None else f"{value:,.{digits}f}{unit}"
+
+
+def share(value: float | None) -> str:
+    """A fraction as percent."""
+    return "-" if value is None else f"{value:.1%}"

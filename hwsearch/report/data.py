@@ -1,0 +1,184 @@
+"""What a report shows, as plain data: every figure comes from the run's files, and none is made here.
+
+``summary.json`` must be there; ``table.json`` adds where the milliseconds go and the held-out networks,
+``family.json`` the family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwsearch.errors import InputError, MissingOpError
+from hwsearch.estimate import Row, TableEstimator
+from hwsearch.family import Family, load_family
+from hwsearch.latency import Fidelity
+from hwsearch.latency_table import LatencyTable, load_table
+from hwsearch.operation import ops, stage_labels
+from hwsearch.record import NetworkRecord
+from hwsearch.report.evidence import Point, held_out_points
+from hwsearch.report.headline import Piece, Tile, headline, tiles
+from hwsearch.run_directory import RunDirectory, Summary, load_summary
+
+WINNER_ROLES = ("reference", "same_top1", "same_latency", "best")
+"""The networks that are drawn and broken down, in this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageView:
+    """One row of a network as it is drawn: stem, a stage, or head."""
+
+    label: str
+    kind: str
+    """``stem``, ``mbconv`` or ``head``."""
+    resolution: int
+    """Side of its input, pixels."""
+    out_channels: int
+    kernel_size: int
+    stride: int
+    expand_ratio: int
+    num_repeats: int
+    se_ratio: float
+    latency_ms: float | None
+    """Predicted, a batch; None without a table that holds its ops."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkView:
+    """A network with everything that the page says of it."""
+
+    record: NetworkRecord
+    stages: tuple[StageView, ...]
+    breakdown: tuple[Row, ...]
+    """Predicted ms by stage and part; empty where ``no_breakdown`` says why."""
+    no_breakdown: str = ""
+
+    @property
+    def export_command(self) -> str:
+        """What hands this network over to timm."""
+        return f"hwsearch export '{self.record.architecture.text}' --to timm"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a person must know, and what it is about."""
+
+    about: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportData:
+    """A whole report."""
+
+    summary: Summary
+    headline: tuple[Piece, ...]
+    tiles: tuple[Tile, ...]
+    networks: tuple[NetworkView, ...]
+    """Reference and winners by role, then every other network that was measured."""
+    front: tuple[NetworkView, ...]
+    """By latency where it is known, else by MACs."""
+    held_out: tuple[Point, ...]
+    """The table's held-out networks, predicted and measured."""
+    fidelity: Fidelity | None
+    table: LatencyTable | None
+    family: Family | None
+    warnings: tuple[Notice, ...]
+
+    @property
+    def winners(self) -> tuple[NetworkView, ...]:
+        """The reference and the winners, in the order of ``WINNER_ROLES``; a network in two roles once."""
+        found = [view for role in WINNER_ROLES for view in self.networks if view.record.role == role]
+        return tuple({view.record.architecture: view for view in reversed(found)}.values())[::-1]
+
+    @property
+    def every(self) -> tuple[NetworkView, ...]:
+        """Each network once: those with roles first, then the rest of the front."""
+        known = {view.record.architecture for view in self.networks}
+        return (*self.networks, *(view for view in self.front if view.record.architecture not in known))
+
+    @property
+    def headline_text(self) -> str:
+        """The headline without its emphasis."""
+        return "".join(piece.text for piece in self.headline)
+
+
+def report_data(run: Path | RunDirectory) -> ReportData:
+    """The data of a run's report; InputError where the folder holds no summary, or a file is not sound."""
+    folder = run if isinstance(run, RunDirectory) else RunDirectory(run)
+    summary = load_summary(_summary_file(folder))
+    table = load_table(folder.table) if folder.table.exists() else None
+    family = load_family(folder.family) if folder.family.exists() else None
+    estimator = TableEstimator(table) if table else None
+    networks = tuple(_view(record, estimator) for record in summary.networks)
+    return ReportData(
+        summary=summary,
+        headline=headline(summary),
+        tiles=tiles(summary),
+        networks=networks,
+        front=tuple(_view(record, estimator) for record in sorted(summary.front, key=_order)),
+        held_out=held_out_points(table) if table else (),
+        fidelity=summary.fidelity or (table.fidelity if table else None),
+        table=table,
+        family=family,
+        warnings=tuple(_warnings(summary, table, family)),
+    )
+
+
+def _summary_file(folder: RunDirectory) -> Path:
+    if folder.summary.is_file():
+        return folder.summary
+    what = "holds no summary.json" if folder.path.is_dir() else "is not the folder of a run"
+    raise InputError(what, where=str(folder.path), next_command=f"hwsearch run -o {folder.path}")
+
+
+def _order(record: NetworkRecord) -> tuple[float, int]:
+    return (record.latency_ms or 0.0, record.macs)
+
+
+def _view(record: NetworkRecord, estimator: TableEstimator | None) -> NetworkView:
+    breakdown: tuple[Row, ...] = ()
+    missing = "the run holds no latency table"
+    if estimator is not None:
+        try:
+            breakdown, missing = estimator.by_stage(record.architecture), ""
+        except MissingOpError as error:
+            missing = error.what
+    return NetworkView(record, _stages(record, breakdown), breakdown, missing)
+
+
+def _stages(record: NetworkRecord, breakdown: tuple[Row, ...]) -> tuple[StageView, ...]:
+    latency = {row.label: row.latency_ms for row in breakdown}
+    labels = stage_labels(record.architecture)
+    first = {label: op for label, op in reversed(list(zip(labels, ops(record.architecture), strict=True)))}
+    return tuple(
+        StageView(
+            label=label,
+            kind=op.kind,
+            resolution=op.resolution,
+            out_channels=op.out_channels,
+            kernel_size=op.kernel_size,
+            stride=op.stride,
+            expand_ratio=op.expand_ratio,
+            num_repeats=labels.count(label) if op.kind == "mbconv" else 1,
+            se_ratio=op.se_ratio,
+            latency_ms=latency.get(label),
+        )
+        for label, op in reversed(first.items())
+    )
+
+
+def _warnings(summary: Summary, table: LatencyTable | None, family: Family | None) -> Iterable[Notice]:
+    seen: dict[str, list[str]] = {}
+    for about, texts in (
+        ("run", summary.warnings),
+        ("latency table", table.warnings if table else ()),
+        ("family", family.warnings if family else ()),
+        *((record.name, record.warnings) for record in (*summary.networks, *summary.front)),
+    ):
+        for text in texts:
+            seen.setdefault(text, []).append(about)
+    for text, places in seen.items():
+        names = list(dict.fromkeys(places))
+        yield Notice(names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more", text)

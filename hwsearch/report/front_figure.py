@@ -1,0 +1,209 @@
+"""The Pareto front as a chart: spread, winners, references, measurements, budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hwsearch.budget import Budget, parse_budget
+from hwsearch.errors import InputError
+from hwsearch.record import NetworkRecord
+from hwsearch.report.charts import COLOURS, SYMBOLS, Figure, Trace, axis, layout, safe
+from hwsearch.report.data import ReportData
+from hwsearch.report.wording import METRIC_LABELS, ROLE_LABELS, count, megabytes, ms, network_name, predicted_top1
+
+MAX_LABEL = 30
+
+
+def hover(record: NetworkRecord) -> str:
+    """What a point says when it is pointed at."""
+    lines = [f"<b>{safe(network_name(record.name), 60)}</b>", ROLE_LABELS[record.role]]
+    if record.predicted_top1 is not None:
+        lines.append(f"predicted top-1 {predicted_top1(record)}")
+    if record.latency_ms is not None:
+        lines.append(f"{ms(record.latency_ms)} predicted")
+    if record.measured_latency_ms is not None:
+        lines.append(f"{ms(record.measured_latency_ms)} measured")
+    lines.append(f"{count(record.macs)} MACs · {count(record.params)} params")
+    return "<br>".join([*lines, f"{megabytes(record.activation_bytes)} peak activations"])
+
+
+def front_axes(data: ReportData) -> tuple[str, str]:
+    """What the front is drawn over: latency and predicted top-1, or what stands in where one is not known."""
+    records = [view.record for view in data.every]
+    x = "latency_ms" if any(record.latency_ms for record in records) else "params"
+    return x, "predicted_top1" if any(record.predicted_top1 is not None for record in records) else "macs"
+
+
+def front_figure(data: ReportData) -> Figure | None:
+    """The front with its spread, winners, references and budgets."""
+    x, y = front_axes(data)
+    drawn = [
+        (index, view.record)
+        for index, view in enumerate(data.every)
+        if getattr(view.record, x) is not None and getattr(view.record, y) is not None
+    ]
+    if not drawn:
+        return None
+    fronts = {view.record.architecture for view in data.front}
+    front = sorted((each for each in drawn if each[1].architecture in fronts), key=lambda each: getattr(each[1], x))
+    traces = [*_spread(front, x, y), *_front_line(front, x, y)]
+    traces += _measured_markers(drawn, x, y)
+    traces += _role_markers(drawn, x, y, fronts)
+    conditions = " a batch" if x == "latency_ms" else ""
+    shapes, notes = _budget_lines(data.summary.budgets, x, y)
+    return {
+        "data": traces,
+        "layout": layout(
+            axis(METRIC_LABELS[x].replace(" (ms)", f", ms{conditions}")),
+            axis(METRIC_LABELS[y].replace(" (%)", ", %")),
+            shapes=shapes,
+            annotations=[*notes, *_labels(drawn, x, y)],
+        ),
+    }
+
+
+Drawn = Sequence[tuple[int, NetworkRecord]]
+
+
+def _spread(front: Drawn, x: str, y: str) -> list[Trace]:
+    known = [record for _, record in front if record.predicted_top1_std is not None]
+    if y != "predicted_top1" or len(known) < 2:
+        return []
+    xs = [getattr(record, x) for record in known]
+    upper = [(r.predicted_top1 or 0.0) + (r.predicted_top1_std or 0.0) for r in known]
+    lower = [(r.predicted_top1 or 0.0) - (r.predicted_top1_std or 0.0) for r in known]
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "±1 std of the predictor",
+            "x": [*xs, *reversed(xs)],
+            "y": [*upper, *reversed(lower)],
+            "fill": "toself",
+            "fillcolor": "@band",
+            "line": {"width": 0},
+            "hoverinfo": "skip",
+        }
+    ]
+
+
+def markers(drawn: Drawn, x: str, y: str, name: str, **marker: object) -> Trace:
+    """A scatter of networks that can be clicked: ``customdata`` is their number on the page."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [getattr(record, x) for _, record in drawn],
+        "y": [getattr(record, y) for _, record in drawn],
+        "customdata": [index for index, _ in drawn],
+        "hovertext": [hover(record) for _, record in drawn],
+        "hoverinfo": "text",
+        "marker": marker,
+    }
+
+
+def _front_line(front: Drawn, x: str, y: str) -> list[Trace]:
+    if not front:
+        return []
+    trace = markers(front, x, y, "front, predicted", size=7, color="@front")
+    return [{**trace, "mode": "lines+markers", "line": {"color": "@front", "width": 1.5}}]
+
+
+def _role_markers(drawn: Drawn, x: str, y: str, fronts: Iterable[object]) -> list[Trace]:
+    found = []
+    on_front = set(fronts)
+    for role in ("reference", "same_top1", "same_latency", "best", ""):
+        members = [each for each in drawn if each[1].role == role and (role or each[1].architecture not in on_front)]
+        if members:
+            style = {"size": 14 if role else 9, "color": COLOURS[role], "symbol": SYMBOLS.get(role, "circle")}
+            outline = {"line": {"color": "@card", "width": 1.5}}
+            found.append(markers(members, x, y, ROLE_LABELS[role], **style, **outline))
+    return found
+
+
+def _measured_markers(drawn: Drawn, x: str, y: str) -> list[Trace]:
+    measured = [each for each in drawn if each[1].measured_latency_ms is not None]
+    if x != "latency_ms" or not measured:
+        return []
+    trace = markers(measured, "measured_latency_ms", y, "measured")
+    trace["marker"] = {
+        "size": 13,
+        "symbol": [f"{SYMBOLS.get(record.role, 'circle')}-open" for _, record in measured],
+        "color": [COLOURS[record.role] for _, record in measured],
+        "line": {"width": 2},
+    }
+    ends: list[list[float | None]] = [[r.latency_ms, r.measured_latency_ms, None] for _, r in measured]
+    link = {
+        "type": "scatter",
+        "mode": "lines",
+        "showlegend": False,
+        "hoverinfo": "skip",
+        "line": {"color": "@quiet", "width": 1, "dash": "dot"},
+        "x": [value for each in ends for value in each],
+        "y": [value for _, record in measured for value in (getattr(record, y), getattr(record, y), None)],
+    }
+    return [link, trace]
+
+
+def _labels(drawn: Drawn, x: str, y: str) -> list[dict[str, Any]]:
+    """Names beside the marks: the reference below, since the front lies above it; the others above."""
+    found = []
+    for _, record in drawn:
+        if record.role in ("front", ""):
+            continue
+        below = record.role == "reference"
+        found.append(
+            {
+                "x": getattr(record, x),
+                "y": getattr(record, y),
+                "text": safe(network_name(record.name), MAX_LABEL),
+                "showarrow": True,
+                "arrowhead": 0,
+                "arrowwidth": 1,
+                "arrowcolor": "@quiet",
+                "ax": 28 if below else -28,
+                "ay": 34 if below else -30,
+                "xanchor": "left" if below else "right",
+                "font": {"color": COLOURS[record.role], "size": 13},
+            }
+        )
+    return found
+
+
+def _budget_lines(texts: Sequence[str], x: str, y: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    shapes, notes = [], []
+    for budget in filter(None, (_budget(text) for text in texts)):
+        if budget.metric not in (x, y):
+            continue
+        upright = budget.metric == x
+        along, across = ("x", "y") if upright else ("y", "x")
+        shapes.append(
+            {
+                "type": "line",
+                **{f"{along}0": budget.limit, f"{along}1": budget.limit, f"{across}0": 0, f"{across}1": 1},
+                f"{across}ref": "paper",
+                "line": {"color": "@budget", "width": 1.5, "dash": "dash"},
+            }
+        )
+        notes.append(
+            {
+                along: budget.limit,
+                across: 0.02,
+                f"{across}ref": "paper",
+                "text": f"budget {'≤' if budget.sense == '<=' else '≥'} {budget.limit:g}",
+                "showarrow": False,
+                "xanchor": "right" if upright else "left",
+                "yanchor": "bottom",
+                "textangle": -90 if upright else 0,
+                "font": {"color": "@budget", "size": 12},
+            }
+        )
+    return shapes, notes
+
+
+def _budget(text: str) -> Budget | None:
+    try:
+        return parse_budget(text)
+    except InputError:
+        return None  # of a metric that is not drawn; the page lists it as it stands
