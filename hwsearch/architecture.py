@@ -47,8 +47,7 @@ class Stage:
         """The stage in timm's block notation; a block without expansion is ``ds``."""
         kind = "ds" if self.expand_ratio == 1 else "ir"
         text = (
-            f"{kind}_r{self.num_repeats}_k{self.kernel_size}_s{self.stride}"
-            f"_e{self.expand_ratio}_c{self.out_channels}"
+            f"{kind}_r{self.num_repeats}_k{self.kernel_size}_s{self.stride}_e{self.expand_ratio}_c{self.out_channels}"
         )
         return f"{text}_se{plain_number(self.se_ratio)}" if self.se_ratio else text
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwsearch.architecture import Architecture
+from hwsearch.device import Setup
 from hwsearch.errors import InputError
 from hwsearch.latency import Fidelity, FloatArray, fidelity, levels, noise_floor, noise_warnings
 from hwsearch.latency_table import LatencyTable, MeasuredNetwork, OpLatency, Session
-from hwsearch.device import Setup
 from hwsearch.notation import parse
 from hwsearch.operation import PARTS, Op, Part, ops
 from hwsearch.ranking import mape

@@ -63,7 +63,9 @@ def parse_json(text: str, where: str) -> Any:  # noqa: ANN401 - JSON is any type
         return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_no_repeats)
     except json.JSONDecodeError as error:
         cut = " (the file seems cut off)" if error.pos >= len(text.rstrip()) else ""
-        raise InputError(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}{cut}", where=where) from None
+        raise InputError(
+            f"not JSON: {error.msg} at line {error.lineno} column {error.colno}{cut}", where=where
+        ) from None
     except RecursionError:
         raise InputError("not JSON: nested too deep", where=where) from None
     except ValueError as error:
@@ -122,9 +124,9 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
 def format_json(value: Any, indent: int = 0) -> str:  # noqa: ANN401 - JSON is any type
     """JSON text with one entry a line, but an object or list that holds no object stays on one line."""
     nested = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    if not any(isinstance(each, dict) or (isinstance(each, list) and _holds_objects(each)) for each in nested):
-        if indent > 0 or not isinstance(value, dict):
-            return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    flat = not any(isinstance(each, dict) or (isinstance(each, list) and _holds_objects(each)) for each in nested)
+    if flat and (indent > 0 or not isinstance(value, dict)):
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
     pad, closing = " " * (indent + 1), " " * indent
     if isinstance(value, dict):
         lines = [f"{pad}{json.dumps(key, ensure_ascii=False)}: {format_json(value[key], indent + 1)}" for key in value]

@@ -117,9 +117,7 @@ class SetupModel(Document):
     def to_setup(self) -> Setup:
         """The setup as a value."""
         device = Device(self.device.name, self.device.cores, self.device.system)
-        return Setup(
-            self.target, device, self.runtime, self.runtime_version, self.threads, self.batch, self.precision
-        )
+        return Setup(self.target, device, self.runtime, self.runtime_version, self.threads, self.batch, self.precision)
 
 
 class _OpModel(Document):

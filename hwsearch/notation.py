@@ -49,7 +49,7 @@ def parse(text: str) -> Architecture:
         elif named in ACTIVATIONS:
             if activation is not None:
                 raise _error("a second activation", word)
-            activation = cast(Activation, named)
+            activation = named
         elif word.text.startswith(("ds_", "ir_")):
             stages.append(_parse_stage(word))
         else:

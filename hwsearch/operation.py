@@ -203,7 +203,7 @@ def _mbconv_layers(op: Op) -> tuple[Layer, ...]:
 
 
 def _squeeze_excite_layers(op: Op) -> list[Layer]:
-    hidden, part = op.hidden_channels, cast(Part, "squeeze_excite")
+    hidden, part = op.hidden_channels, PARTS[2]
     return [
         Layer("se_pool", part, "pool", op.out_resolution, hidden, hidden),
         Layer("se_reduce", part, "conv", 1, hidden, op.se_channels, activation=op.activation),

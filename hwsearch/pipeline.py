@@ -191,8 +191,8 @@ class _Story:
         try:
             export(preset, to, folder)
         except (InexpressibleError, UnavailableError) as error:
-            return {"network": preset.name, "to": to, "refused": str(error)}
-        return {"network": preset.name, "to": to, "folder": str(folder.relative_to(self._directory.path))}
+            return {"network": preset.name, "format": to, "refused": str(error)}
+        return {"network": preset.name, "format": to, "folder": str(folder.relative_to(self._directory.path))}
 
     def _preset(self, summary: Summary, record: NetworkRecord) -> Preset:
         found = {

@@ -149,7 +149,7 @@ class SearchSpace:
         columns = self._first_columns()
 
         def field(offset: int, kind: type) -> npt.NDArray[np.generic]:
-            found = [
+            found: list[npt.NDArray[np.generic]] = [
                 np.asarray(self.gene_choices[first + offset], dtype=kind)[population[:, first + offset]]
                 for first in columns
             ]
@@ -217,7 +217,9 @@ class SearchSpace:
 
     def _check_row(self, indices: list[int]) -> None:
         if len(indices) != self.num_genes:
-            raise InputError(f"a row of {len(indices)} genes is not one of space {self.name}", allowed=f"{self.num_genes} genes")
+            raise InputError(
+                f"a row of {len(indices)} genes is not one of space {self.name}", allowed=f"{self.num_genes} genes"
+            )
         for name, index, choices in zip(self.gene_names, indices, self.gene_choices, strict=True):
             if not 0 <= index < len(choices):
                 raise InputError(f"gene {name} has no choice {index}", allowed=f"0..{len(choices) - 1}")

@@ -70,7 +70,9 @@ class _StageModel(Document):
     kernel_size: Annotated[_whole(1, MAX_KERNEL_SIZE), AfterValidator(_odd)]  # type: ignore[valid-type]
     expand_ratio: _whole(1, MAX_EXPAND_RATIO)  # type: ignore[valid-type]
     num_repeats: _whole(1, MAX_REPEATS)  # type: ignore[valid-type]
-    se_ratio: Annotated[list[_Ratio], _List, BeforeValidator(_as_list), AfterValidator(_ascending)] = [0.0]
+    se_ratio: Annotated[list[_Ratio], _List, BeforeValidator(_as_list), AfterValidator(_ascending)] = Field(
+        default=[0.0]
+    )
 
 
 class _SpaceModel(Document):
@@ -134,7 +136,7 @@ class _PlainLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=self.peek_event().start_mark)
+            raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=self.peek_event().start_mark)  # type: ignore[no-untyped-call]
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

@@ -67,7 +67,7 @@ def _layer_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
     spatial = () if layer.kind == "linear" else (layer.kernel_size, layer.kernel_size)
     shapes: dict[str, tuple[int, ...]] = {"weight": (layer.out_channels, in_channels, *spatial)}
     rest = BATCH_NORM_TENSORS if layer.batch_norm else ("bias",)
-    return shapes | {tensor: (layer.out_channels,) for tensor in rest}
+    return shapes | dict.fromkeys(rest, (layer.out_channels,))
 
 
 def _random_tensor(

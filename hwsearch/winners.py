@@ -101,11 +101,10 @@ def _winners(
     return tuple(found)
 
 
-def _beside(
-    scorer: Scorer, result: SearchResult, reference: NetworkRecord, naming: _Naming
-) -> list[NetworkRecord]:
+def _beside(scorer: Scorer, result: SearchResult, reference: NetworkRecord, naming: _Naming) -> list[NetworkRecord]:
     """The network as good as the reference but fastest, and the one as fast but best; budgets aside."""
-    assert reference.latency_ms is not None and reference.predicted_top1 is not None
+    assert reference.latency_ms is not None
+    assert reference.predicted_top1 is not None
     found = []
     starts = (*result.front, *([result.reference] if result.reference else []))
     # a bit of slack, so that rounding cannot put the reference itself outside its own limits
@@ -156,5 +155,3 @@ def _spread(front: Sequence[Found]) -> list[Found]:
 
 def _latency_first(record: NetworkRecord) -> tuple[float, int]:
     return (record.latency_ms or 0.0, record.macs)
-
-

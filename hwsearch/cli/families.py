@@ -10,9 +10,8 @@ from hwsearch.coefficients import STYLES
 from hwsearch.errors import HwsearchError, InputError, nearest_name
 from hwsearch.family import SUFFIX, Family, save_family
 from hwsearch.networks import find_network
-from hwsearch.preset import Preset, reference_preset
 from hwsearch.preset import SUFFIX as PRESET_SUFFIX
-from hwsearch.preset import save_preset
+from hwsearch.preset import Preset, reference_preset, save_preset
 from hwsearch.scaling import Law, scale_family
 
 if TYPE_CHECKING:

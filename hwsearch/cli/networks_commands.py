@@ -58,7 +58,9 @@ def estimate(
     records = [judge(each.name, each.architecture, estimator, signal, published_top1=_top1(each)) for each in presets]
     checks = [_counted(preset) for preset in presets] if check else None
     if as_json:
-        console.print_json([_document(record, estimator, by, checks and checks[i]) for i, record in enumerate(records)])
+        console.print_json(
+            [_document(record, estimator, by, checks[i] if checks else None) for i, record in enumerate(records)]
+        )
         return
     _print_records(records, estimator)
     if by and estimator:
@@ -66,7 +68,9 @@ def estimate(
             _print_breakdown(record, estimator, by)
     for record, counted in zip(records, checks or [], strict=False):
         console.result(f"{record.name}: fvcore counts {counted['macs']:,} MACs, {counted['params']:,} params: equal")
-    console.warn(f"{record.name}: {text}" for record in records for text in record.warnings if _worth_saying(text, table))
+    console.warn(
+        f"{record.name}: {text}" for record in records for text in record.warnings if _worth_saying(text, table)
+    )
 
 
 def _worth_saying(warning: str, table: str | None) -> bool:
@@ -84,7 +88,7 @@ def _counted(preset: Preset) -> dict[str, int]:
 
 
 def _document(
-    record: NetworkRecord, estimator: TableEstimator | None, by: str | None, counted: dict[str, int] | None | list[Any]
+    record: NetworkRecord, estimator: TableEstimator | None, by: str | None, counted: dict[str, int] | None
 ) -> dict[str, Any]:
     document = record.to_document()
     document.pop("role")

@@ -20,7 +20,9 @@ NetFile = Annotated[Path | None, typer.Option("--file", metavar="NETS.txt", help
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document")]
 Space = Annotated[str, typer.Option("--space", metavar="S", help="a shipped search space, or a YAML file")]
 Target = Annotated[str | None, typer.Option("--target", metavar="T", help="where networks run; see hwsearch targets")]
-Table = Annotated[str | None, typer.Option("--table", metavar="TABLE", help="a latency table: a file or a shipped name")]
+Table = Annotated[
+    str | None, typer.Option("--table", metavar="TABLE", help="a latency table: a file or a shipped name")
+]
 Threads = Annotated[int, typer.Option("--threads", metavar="N", help="threads of the runtime")]
 Batch = Annotated[int, typer.Option("--batch", metavar="N", help="images in one inference")]
 Precision = Annotated[str, typer.Option("--precision", metavar="P", help="f32, f16, bf16 or int8")]

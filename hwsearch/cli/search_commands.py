@@ -182,7 +182,12 @@ def search(
 
 
 def _table_for(
-    table: str | None, target: str | None, space: Any, threads: int, batch: int, precision: str  # noqa: ANN401
+    table: str | None,
+    target: str | None,
+    space: Any,
+    threads: int,
+    batch: int,
+    precision: str,  # noqa: ANN401
 ) -> LatencyTable | None:
     """The table given, or one measured now on the target, or none."""
     from hwsearch import console

@@ -80,9 +80,7 @@ def profile(
     console.say(f"profiling {chosen.name} on {runtime.setup.label}")
     with console.ProgressBars() as bars:
         name = path.stem
-        table = measure_table(
-            runtime, plan(chosen, settings), settings, journal_of(path), name=name, on_progress=bars
-        )
+        table = measure_table(runtime, plan(chosen, settings), settings, journal_of(path), name=name, on_progress=bars)
     save_table(table, path)
     journal_of(path).unlink(missing_ok=True)
     if as_json:

@@ -148,7 +148,9 @@ def open_runtime(target: str, options: RuntimeOptions) -> Runtime:
             next_command="hwsearch targets",
         )
     if argument and not found.takes_argument:
-        raise InputError(f"target {name} takes nothing after a colon, not {argument!r}", next_command="hwsearch targets")
+        raise InputError(
+            f"target {name} takes nothing after a colon, not {argument!r}", next_command="hwsearch targets"
+        )
     if found.package is not None and importlib.util.find_spec(found.package) is None:
         raise missing_package(found.package, found.extra or "all")
     module = importlib.import_module(found.module)

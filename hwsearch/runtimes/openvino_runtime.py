@@ -170,6 +170,6 @@ def check_precision(counters: list[Any], precision: Precision) -> None:
     """Refuse a network whose convolutions ran in another precision than was asked for."""
     for node in counters:
         ran = str(node.exec_type)
-        if str(node.node_type) in _CONVOLUTIONS and "NOT_RUN" not in str(node.status):
-            if not ran.endswith(_SUFFIXES[precision]):
-                raise UnavailableError(f"asked for {precision}, but {node.node_name} ran as {ran}")
+        executed = str(node.node_type) in _CONVOLUTIONS and "NOT_RUN" not in str(node.status)
+        if executed and not ran.endswith(_SUFFIXES[precision]):
+            raise UnavailableError(f"asked for {precision}, but {node.node_name} ran as {ran}")

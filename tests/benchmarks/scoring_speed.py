@@ -43,9 +43,9 @@ def table_model(name: str | None) -> LatencyModel:
     if name is None:
         return ClosedForm()
     from hwsearch.estimate import TableEstimator
-    from hwsearch.latency_table import load_table
+    from hwsearch.latency_table import find_table, load_table
 
-    return TableEstimator(load_table(name), name)
+    return TableEstimator(load_table(find_table(name)), name)
 
 
 def rates(work: Callable[[], object], networks: int) -> tuple[float, float]:
