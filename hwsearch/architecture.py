@@ -8,7 +8,6 @@ or its score: what judges a network lives on a floor above.
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -138,4 +137,5 @@ def _is_int(value: object, low: int, high: int) -> bool:
 
 
 def _is_ratio(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= 1
+    # NaN fails the comparison too
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1

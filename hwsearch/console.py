@@ -48,14 +48,15 @@ def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
     print(format_json(document) if isinstance(document, dict) else json.dumps(document, indent=1, allow_nan=False))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
-    """A table on stdout. The first column is text, the others are figures."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], text_columns: Sequence[int] = (0,)) -> None:
+    """A table on stdout. The first column is text (and those named), the others are figures."""
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, expand=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right", no_wrap=number > 0, overflow="fold")
+        text = number in text_columns
+        table.add_column(column, justify="left" if text else "right", no_wrap=not text, overflow="fold")
     for row in rows:
         table.add_row(*row)
     _stdout().print(table)

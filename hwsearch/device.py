@@ -13,6 +13,8 @@ from typing import Literal, get_args
 
 Precision = Literal["f32", "f16", "bf16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+StatedPrecision = Literal["f32", "f16", "bf16", "int8", "unstated"]
+"""What a table may say: measurements of others do not always tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,10 @@ class Setup:
     runtime: str
     runtime_version: str
     threads: int
+    """0 where it means nothing, or is not stated."""
     batch: int
-    precision: Precision
+    """0 where it is not stated."""
+    precision: StatedPrecision
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -58,7 +62,9 @@ class Setup:
         """One line for people: device, runtime, precision, batch, threads."""
         threads = f", {self.threads} thread{'s' if self.threads > 1 else ''}" if self.threads else ""
         version = f" {self.runtime_version}" if self.runtime_version else ""
-        return f"{self.device.name}, {self.runtime}{version}, {self.precision}, batch {self.batch}{threads}"
+        batch = f"batch {self.batch}" if self.batch else "batch unstated"
+        precision = "precision unstated" if self.precision == "unstated" else self.precision
+        return f"{self.device.name}, {self.runtime}{version}, {precision}, {batch}{threads}"
 
 
 def this_cpu() -> Device:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from hwsearch.device import Device, Precision, Setup
+from hwsearch.device import Device, Setup, StatedPrecision
 from hwsearch.errors import FaultsError, InputError, nearest_name
 from hwsearch.json_file import Document, read_json, validate, write_json
 from hwsearch.latency import Fidelity, NoiseFloor
@@ -111,8 +111,8 @@ class SetupModel(Document):
     runtime: str
     runtime_version: str
     threads: int = Field(ge=0)
-    batch: int = Field(ge=1)
-    precision: Precision
+    batch: int = Field(ge=0)
+    precision: StatedPrecision
 
     def to_setup(self) -> Setup:
         """The setup as a value."""

@@ -225,16 +225,16 @@ _KEY = re.compile(
 
 
 def parse_op(key: str) -> Op:
-    """The op that a key names; InputError when the word is no key."""
+    """The op that a key names; InputError when the word is no key, or not the canonical one of its op."""
     match = _KEY.fullmatch(key)
     if match is None or match[9] not in ACTIVATIONS:
-        raise InputError(f"{key!r} is not an op key", allowed="e.g. mbconv_r112_i16_o24_k3_s2_e6_se0.25_swish")
+        raise _no_key(key)
     resolution, in_channels, out_channels, kernel_size, stride, expand_ratio = (int(match[i]) for i in range(2, 8))
     try:
         se_ratio = float(match[8])
     except ValueError:
-        raise InputError(f"{key!r} has no number after 'se'") from None
-    return Op(
+        raise _no_key(key) from None
+    op = Op(
         cast(OpKind, match[1]),
         resolution,
         in_channels,
@@ -245,3 +245,11 @@ def parse_op(key: str) -> Op:
         se_ratio,
         cast(Activation, match[9]),
     )
+    sizes = (resolution, in_channels, out_channels, kernel_size, expand_ratio)
+    if min(sizes) < 1 or not 0 <= se_ratio <= 1 or op.key != key:
+        raise _no_key(key)
+    return op
+
+
+def _no_key(key: str) -> InputError:
+    return InputError(f"{key[:80]!r} is not an op key", allowed="e.g. mbconv_r112_i16_o24_k3_s2_e6_se0.25_swish")

@@ -58,7 +58,7 @@ _List = Field(min_length=1, max_length=MAX_CHOICES)
 
 def _whole(low: int, high: int) -> Any:  # noqa: ANN401 - an annotated type
     item = Annotated[int, Field(ge=low, le=high)]
-    return Annotated[list[item], _List, BeforeValidator(_as_list), AfterValidator(_ascending)]  # type: ignore[valid-type]
+    return Annotated[list[item], _List, BeforeValidator(_as_list), AfterValidator(_ascending)]
 
 
 _Ratio = Annotated[float, Field(ge=0, le=1)]

@@ -22,6 +22,8 @@ Weights = Mapping[str, npt.NDArray[np.float32]]
 _POOL_SIZE = 1 << 18
 """Random numbers drawn once a network and reused: drawing millions would take longer than a measurement."""
 
+_BRANCH_SCALE = np.float32(0.5)
+
 BATCH_NORM_TENSORS = ("scale", "shift", "mean", "variance")
 
 
@@ -43,7 +45,12 @@ def random_weights(architecture: Architecture, seed: int = 0) -> dict[str, npt.N
     """
     rng = np.random.default_rng(seed)
     pool = rng.standard_normal(_POOL_SIZE, dtype=np.float32)
-    return {name: _random_tensor(name, shape, pool, rng) for name, shape in weight_shapes(architecture).items()}
+    weights = {name: _random_tensor(name, shape, pool, rng) for name, shape in weight_shapes(architecture).items()}
+    for index, op in enumerate(ops(architecture)):
+        if op.has_skip:
+            # branches as large as their inputs would grow with every repeat: in B7 to logits of 1e5, all rounding
+            weights[f"{index}.project.scale"] *= _BRANCH_SCALE
+    return weights
 
 
 def check_weights(architecture: Architecture, weights: Weights) -> None:

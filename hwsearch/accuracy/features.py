@@ -16,7 +16,7 @@ _OUT_SIDES = np.array([112, 56, 28, 14, 14, 7, 7])
 
 
 def ordinal_steps(choices: Choices) -> FloatArray:
-    """Every choice as 0/1 steps up its ladder, shape (N, 50): no order or distance of values is presumed."""
+    """Every choice as 0/1 steps up its ladder, shape (N, 43): no order or distance of values is presumed."""
     fourth = choices.num_repeats[:, np.array(domain.MAX_REPEATS) > 3] > 3
     steps = [
         choices.expand_ratio >= 4,

@@ -64,6 +64,8 @@ class Network:
                 found.append(f"{name}: {array.dtype} of shape {array.shape}; allowed: {kind} of shape {shape}")
             elif not np.all(np.isfinite(array)):
                 found.append(f"{name}: a value is not finite")
+        if not found and not 0 < self.std_line[2] <= self.std_line[3]:
+            found.append("std_line: its least is not positive, or is more than its most")
         missing = [key for key in REQUIRED_METADATA if key not in self.metadata]
         return found + [f"metadata: {key!r} is missing" for key in missing]
 

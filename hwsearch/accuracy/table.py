@@ -26,6 +26,9 @@ FloatArray = npt.NDArray[np.float64]
 MIN_ROWS = 200
 """Fewer trained networks than this say too little about a hundred thousand million possible ones."""
 
+MAX_ROWS = 12_000
+"""An exact Gaussian process holds matrices of rows times rows: more would not fit in memory."""
+
 _FIELDS = ("expand", "kernel", "repeats", "se")
 _MAX_LINES_NAMED = 5
 
@@ -86,11 +89,15 @@ def read_table(path: Path, *, min_rows: int = MIN_ROWS) -> TrainedNetworks:
     found = [f"column {name}: is missing" for name in (*columns, "top1") if name not in frame.columns]
     if len(frame) < min_rows:
         found.append(f"{len(frame)} networks are too few to fit on; allowed: {min_rows} or more")
+    if len(frame) > MAX_ROWS:
+        found.append(f"{len(frame)} networks are too many to fit on; allowed: {MAX_ROWS} or fewer")
     values: dict[str, FloatArray] = {}
     for name in (*columns, "top1"):
         if name in frame.columns:
             values[name], faults = _numbers(frame, name)
             found += faults
+    if not found and np.ptp(values["top1"]) == 0:
+        found.append("column top1: all values are equal, so there is no order to learn")
     if found:
         raise FaultsError(str(path), found)
     arrays = [np.stack([values[f"s{s}_{field}"] for s in range(domain.NUM_STAGES)], axis=1) for field in _FIELDS]

@@ -46,6 +46,8 @@ app.command("export")(networks_commands.export)
 app.command("presets")(networks_commands.presets)
 app.command("report")(search_commands.report)
 
+app.command("fit-tables", hidden=True)(table_commands.fit_tables)
+
 accuracy = typer.Typer(help="The accuracy signal: fit it to trained networks.", rich_markup_mode=None)
 accuracy.command("fit")(search_commands.accuracy_fit)
 app.add_typer(accuracy, name="accuracy")

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from hwsearch.latency_table import LatencyTable
     from hwsearch.run_directory import RunDirectory, Summary
     from hwsearch.runtimes import Runtime
+    from hwsearch.search_space import SearchSpace
+    from hwsearch.winners import Question
 
 
 def run(
@@ -184,10 +186,10 @@ def search(
 def _table_for(
     table: str | None,
     target: str | None,
-    space: Any,
+    space: SearchSpace,
     threads: int,
     batch: int,
-    precision: str,  # noqa: ANN401
+    precision: str,
 ) -> LatencyTable | None:
     """The table given, or one measured now on the target, or none."""
     from hwsearch import console
@@ -205,7 +207,7 @@ def _table_for(
     return found
 
 
-def _search_directory(output: Path, question: Any, table: str | None) -> RunDirectory:  # noqa: ANN401
+def _search_directory(output: Path, question: Question, table: str | None) -> RunDirectory:
     from hwsearch.run_directory import RunDirectory
 
     directory = RunDirectory(output)

@@ -38,11 +38,13 @@ def targets(as_json: Json = False) -> None:
     console.print_table(
         ["target", "here", "what"],
         [[each["target"], "yes" if each["available"] else "no", each["why"] or each["description"]] for each in states],
+        (0, 1, 2),
     )
     if tables:
         console.print_table(
             ["shipped table", "ops", "MAPE", "setup"],
             [[t["name"], str(t["ops"]), console.share(t["mape"]), t["setup"]] for t in tables],
+            (0, 3),
         )
 
 
@@ -170,3 +172,19 @@ def validate(
     else:
         console.result(fidelity_line(found).replace("held-out", "fresh random"))
     console.warn(measurement.warnings)
+
+
+def fit_tables(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Accel-NASBench's results as a CSV")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR")] = Path("latency_tables"),
+) -> None:
+    """Solve the shipped tables of public devices from Accel-NASBench's measurements."""
+    from hwsearch import console
+    from hwsearch.latency_table import SUFFIX, save_table
+    from hwsearch.public_tables import fit_tables as solve_tables
+
+    for name, table in solve_tables(data, lambda name: console.say(f"solving {name}")).items():
+        path = output / f"{name}{SUFFIX}"
+        save_table(table, path)
+        assert table.fidelity is not None, "fit_tables judges every table"
+        console.result(f"{path}: {fidelity_line(table.fidelity)}")

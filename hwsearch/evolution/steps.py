@@ -172,7 +172,7 @@ class Run:
         share = 1.0 if last else (state.restart + 1) / (self.settings.restarts + 1)
         left = int(self.settings.polish_evaluations * share) - state.polished
         reach = int(state.archive.explored.min()) + 1
-        if left <= 0 or reach > (_FAR if last else _NEAR):
+        if left <= 0 or reach > (_FAR if last else _NEAR) or left < len(self._moves[reach]):
             return dataclasses.replace(state, phase="climb") if last else self._restarted(state)
         chosen = self._spread(np.flatnonzero(state.archive.explored < reach), reach, left)
         archive, spent = state.archive.marked(chosen, reach), 0
@@ -186,7 +186,7 @@ class Run:
 
     def _spread(self, numbers: IntArray, reach: int, left: int) -> IntArray:
         """Some of the numbers, as many as one round takes, evenly: a last round leaves no part untouched."""
-        fitting = max(1, left // max(1, len(self._moves[reach])))
+        fitting = left // max(1, len(self._moves[reach]))
         count = min(len(numbers), fitting, POLISH_AT_ONCE if reach < _FAR else POLISH_AT_ONCE // 4)
         return numbers[np.linspace(0, len(numbers) - 1, count).astype(np.int64)]
 

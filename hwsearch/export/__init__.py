@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hwsearch.architecture import Architecture
@@ -61,10 +63,47 @@ def export(preset: Preset, to: str, folder: Path, padding: Padding = "same") -> 
     chosen = exporter_named(to)
     _refuse_limits(preset, chosen, padding)
     _refuse_other_format(chosen, folder)
-    files = chosen.write(preset, folder, padding)
-    _verify(preset.architecture, chosen, files)
+    with _staging(folder) as staging:
+        written = _write(preset, chosen, staging, padding)
+        _verify(preset.architecture, chosen, written)
+        files = _publish(written, folder)
     price = cost(preset.architecture)
     return Exported(to, folder, files, price.macs, price.params, chosen.usage(preset, folder))
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """A hidden folder inside the folder: what is there is renamed into place whole, or vanishes."""
+    new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(prefix=".export-", dir=folder)
+    except OSError as error:
+        raise InputError(f"cannot be written ({error.strerror})", where=str(folder)) from None
+    try:
+        with scratch as staging:
+            yield Path(staging)
+    except BaseException:
+        if new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _write(preset: Preset, chosen: Exporter, staging: Path, padding: Padding) -> tuple[Path, ...]:
+    try:
+        return chosen.write(preset, staging, padding)
+    except InputError as error:
+        # the folder that the person named, not the one inside it
+        raise InputError(error.what, where=str(staging.parent)) from None
+
+
+def _publish(written: tuple[Path, ...], folder: Path) -> tuple[Path, ...]:
+    """Rename every file into the folder, in the order of writing: the one that makes the export usable last."""
+    try:
+        return tuple(path.replace(folder / path.name) for path in written)
+    except OSError as error:
+        raise InputError(f"cannot be written ({error.strerror})", where=str(folder)) from None
 
 
 def _refuse_limits(preset: Preset, chosen: Exporter, padding: Padding) -> None:
@@ -102,6 +141,4 @@ def _verify(architecture: Architecture, chosen: Exporter, files: tuple[Path, ...
     except InputError as error:
         what = str(error)
     if what:
-        for path in files:
-            path.unlink(missing_ok=True)
-        raise HwsearchError(f"the files written for {chosen.name} were wrong and are removed: {what}")
+        raise HwsearchError(f"the files for {chosen.name} were wrong, and none of them stays: {what}")

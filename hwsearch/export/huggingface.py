@@ -135,7 +135,7 @@ def _se_limits(architecture: Architecture) -> list[str]:
 def _config(preset: Preset) -> dict[str, Any]:
     architecture, stages = preset.architecture, preset.architecture.stages
     scaled = scaling(architecture)
-    assert scaled is not None  # noqa: S101 - limits refused such a network before
+    assert scaled is not None, "limits refused such a network before"
     return {
         "architectures": ["EfficientNetForImageClassification"],
         "model_type": MODEL_TYPE,

@@ -31,7 +31,7 @@ def safe(text: str, limit: int = 200) -> str:
 def axis(title: str, **more: object) -> dict[str, Any]:
     """An axis in the page's style."""
     return {
-        "title": {"text": title, "standoff": 10},
+        "title": {"text": title, "standoff": 10, "font": {"size": 13}},
         "gridcolor": "@grid",
         "linecolor": "@line",
         "zeroline": False,
@@ -48,10 +48,11 @@ def layout(x: dict[str, Any], y: dict[str, Any], **more: object) -> dict[str, An
         "font": {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 13, "color": "@soft"},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "margin": {"l": 56, "r": 16, "t": 8, "b": 48},
+        "margin": {"l": 56, "r": 16, "t": 30, "b": 48},
         "hovermode": "closest",
         "hoverlabel": {"bgcolor": "@card", "bordercolor": "@line", "font": {"color": "@ink"}, "align": "left"},
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"color": "@ink"}},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "@quiet", "activecolor": "@ink"},
+        "showlegend": False,  # the page writes its own, from the traces
         "xaxis": x,
         "yaxis": y,
         **more,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,10 +29,19 @@ def family_figure(data: ReportData) -> Figure | None:
     return {
         "data": [trace for trace in traces if trace["x"]],
         "layout": layout(
-            axis("MACs, millions (logarithmic)", type="log", dtick="D2"),
-            axis(f"{y} (logarithmic)", type="log", dtick="D2"),
+            _log_axis("MACs, millions (logarithmic)", [x for trace in traces for x in trace["x"]]),
+            _log_axis(f"{y} (logarithmic)", [value for trace in traces for value in trace["y"]]),
         ),
     }
+
+
+def _log_axis(title: str, values: list[float]) -> dict[str, Any]:
+    """An axis with marks at 1, 2, 3 and 5 times the powers of ten, and room for the labels of the points."""
+    low, high = math.log10(min(values)) - 0.08, math.log10(max(values)) + 0.08
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    ticks = [factor * 10**power for power in powers for factor in (1, 1.5, 2, 3, 5, 7)]
+    texts = [f"{tick:g}" for tick in ticks]
+    return axis(title, type="log", range=[low, high], tickmode="array", tickvals=ticks, ticktext=texts)
 
 
 def _style_trace(style: str, variants: list[Variant], timed: bool) -> Trace:
@@ -72,13 +82,14 @@ def history_figure(data: ReportData) -> Figure | None:
     names = [name for name in SHOWN_HISTORY if any(_value(entry, name) is not None for entry in history)][:MAX_PANELS]
     if len(history) < 2 or not names:
         return None
-    figure: Figure = {"data": [], "layout": layout(axis("networks scored"), axis(""))}
+    figure: Figure = {"data": [], "layout": layout(axis("networks scored"), axis(""), annotations=[])}
     for number, name in enumerate(names):
         suffix = str(number + 1) if number else ""
         figure["data"].append(_history_trace(history, name, suffix))
-        figure["layout"][f"yaxis{suffix}"] = axis(METRIC_LABELS[name], domain=_domain(number, len(names)), nticks=4)
+        domain = _domain(number, len(names))
+        figure["layout"][f"yaxis{suffix}"] = axis("", domain=domain, nticks=4)
+        figure["layout"]["annotations"].append(_panel_title(METRIC_LABELS[name], domain[1]))
     figure["layout"]["xaxis"]["anchor"] = f"y{len(names)}" if len(names) > 1 else "y"
-    figure["layout"]["showlegend"] = False
     return figure
 
 
@@ -87,8 +98,14 @@ def _value(entry: Mapping[str, float], name: str) -> float | None:
 
 
 def _domain(number: int, panels: int) -> list[float]:
-    height, gap = 1 / panels, 0.06 if panels > 1 else 0.0
-    return [max(0.0, 1 - (number + 1) * height + gap / 2), min(1.0, 1 - number * height - gap / 2)]
+    height, gap = 1 / panels, 0.12 if panels > 1 else 0.0
+    return [1 - (number + 1) * height, 1 - number * height - gap * (number > 0)]
+
+
+def _panel_title(text: str, top: float) -> dict[str, Any]:
+    font = {"color": "@ink", "size": 13}
+    place = {"xref": "paper", "x": 0, "xanchor": "left", "yref": "paper", "y": top, "yanchor": "bottom"}
+    return {**place, "text": text, "showarrow": False, "font": font}
 
 
 def _history_trace(history: list[Mapping[str, float]], name: str, suffix: str) -> Trace:

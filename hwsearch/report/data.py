@@ -19,6 +19,7 @@ from hwsearch.operation import ops, stage_labels
 from hwsearch.record import NetworkRecord
 from hwsearch.report.evidence import Point, held_out_points
 from hwsearch.report.headline import Piece, Tile, headline, tiles
+from hwsearch.report.surprises import surprises
 from hwsearch.run_directory import RunDirectory, Summary, load_summary
 
 WINNER_ROLES = ("reference", "same_top1", "same_latency", "best")
@@ -99,6 +100,31 @@ class ReportData:
         return (*self.networks, *(view for view in self.front if view.record.architecture not in known))
 
     @property
+    def unplaced(self) -> tuple[NetworkView, ...]:
+        """Networks without a predicted top-1, in a run that has one for others: they are listed, not drawn."""
+        views = self.networks
+        if all(view.record.predicted_top1 is None for view in (*views, *self.front)):
+            return ()
+        return tuple(view for view in views if view.record.predicted_top1 is None)
+
+    @property
+    def widest_ms(self) -> float:
+        """The longest row of the winners' breakdowns, ms: the scale of their bars."""
+        return max((row.latency_ms for view in self.winners for row in view.breakdown), default=0.0) or 1.0
+
+    @property
+    def family_devices(self) -> tuple[str, ...]:
+        """What the family's latencies were taken on, each once."""
+        variants = self.family.variants if self.family else ()
+        known = [each for variant in variants for each in (variant.predicted_latency, variant.measured_latency) if each]
+        return tuple(dict.fromkeys(each.device for each in known))
+
+    @property
+    def export_columns(self) -> tuple[str, ...]:
+        """The facts that the run keeps of its exports, in the order of their first appearance."""
+        return tuple(dict.fromkeys(name for entry in self.summary.exports for name in entry))
+
+    @property
     def headline_text(self) -> str:
         """The headline without its emphasis."""
         return "".join(piece.text for piece in self.headline)
@@ -111,6 +137,7 @@ def report_data(run: Path | RunDirectory) -> ReportData:
     table = load_table(folder.table) if folder.table.exists() else None
     family = load_family(folder.family) if folder.family.exists() else None
     estimator = TableEstimator(table) if table else None
+    fidelity = summary.fidelity or (table.fidelity if table else None)
     networks = tuple(_view(record, estimator) for record in summary.networks)
     return ReportData(
         summary=summary,
@@ -119,10 +146,10 @@ def report_data(run: Path | RunDirectory) -> ReportData:
         networks=networks,
         front=tuple(_view(record, estimator) for record in sorted(summary.front, key=_order)),
         held_out=held_out_points(table) if table else (),
-        fidelity=summary.fidelity or (table.fidelity if table else None),
+        fidelity=fidelity,
         table=table,
         family=family,
-        warnings=tuple(_warnings(summary, table, family)),
+        warnings=tuple(_warnings(summary, table, family, fidelity)),
     )
 
 
@@ -169,8 +196,12 @@ def _stages(record: NetworkRecord, breakdown: tuple[Row, ...]) -> tuple[StageVie
     )
 
 
-def _warnings(summary: Summary, table: LatencyTable | None, family: Family | None) -> Iterable[Notice]:
+def _warnings(
+    summary: Summary, table: LatencyTable | None, family: Family | None, fidelity: Fidelity | None
+) -> Iterable[Notice]:
     seen: dict[str, list[str]] = {}
+    for about, text in surprises(summary, fidelity):
+        seen.setdefault(text, []).append(about)
     for about, texts in (
         ("run", summary.warnings),
         ("latency table", table.warnings if table else ()),

@@ -126,7 +126,7 @@ def _measured_markers(drawn: Drawn, x: str, y: str) -> list[Trace]:
     measured = [each for each in drawn if each[1].measured_latency_ms is not None]
     if x != "latency_ms" or not measured:
         return []
-    trace = markers(measured, "measured_latency_ms", y, "measured")
+    trace = markers(measured, "measured_latency_ms", y, "measured (open marks)")
     trace["marker"] = {
         "size": 13,
         "symbol": [f"{SYMBOLS.get(record.role, 'circle')}-open" for _, record in measured],
@@ -147,28 +147,27 @@ def _measured_markers(drawn: Drawn, x: str, y: str) -> list[Trace]:
 
 
 def _labels(drawn: Drawn, x: str, y: str) -> list[dict[str, Any]]:
-    """Names beside the marks: the reference below, since the front lies above it; the others above."""
-    found = []
-    for _, record in drawn:
-        if record.role in ("front", ""):
-            continue
-        below = record.role == "reference"
-        found.append(
-            {
-                "x": getattr(record, x),
-                "y": getattr(record, y),
-                "text": safe(network_name(record.name), MAX_LABEL),
-                "showarrow": True,
-                "arrowhead": 0,
-                "arrowwidth": 1,
-                "arrowcolor": "@quiet",
-                "ax": 28 if below else -28,
-                "ay": 34 if below else -30,
-                "xanchor": "left" if below else "right",
-                "font": {"color": COLOURS[record.role], "size": 13},
-            }
-        )
-    return found
+    """Names beside the marks: winners above the front, the further right the higher; the reference below it."""
+    named = [record for _, record in drawn if record.role not in ("front", "")]
+    above = sorted((r for r in named if r.role != "reference"), key=lambda record: getattr(record, x))
+    found = [_label(record, x, y, (-20, -30 - 22 * step), "right") for step, record in enumerate(above)]
+    return found + [_label(record, x, y, (20, 34), "left") for record in named if record.role == "reference"]
+
+
+def _label(record: NetworkRecord, x: str, y: str, offset: tuple[int, int], anchor: str) -> dict[str, Any]:
+    return {
+        "x": getattr(record, x),
+        "y": getattr(record, y),
+        "text": safe(network_name(record.name), MAX_LABEL),
+        "showarrow": True,
+        "arrowhead": 0,
+        "arrowwidth": 1,
+        "arrowcolor": "@quiet",
+        "ax": offset[0],
+        "ay": offset[1],
+        "xanchor": anchor,
+        "font": {"color": COLOURS[record.role], "size": 13},
+    }
 
 
 def _budget_lines(texts: Sequence[str], x: str, y: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -84,6 +84,8 @@ def _quality(role: str, network: NetworkRecord, reference: NetworkRecord | None)
     difference = top1_difference(network, reference)
     if role == "best" or difference is None:
         return "the best found under the budgets" if role == "best" else "the one found"
+    if role == "same_top1" and difference > -AS_GOOD:
+        return f"predicted as good ({signed(difference)} points)"
     if abs(difference) < AS_GOOD:
         return "predicted as good"
     return f"predicted {abs(difference):.1f} points {'better' if difference > 0 else 'worse'}"
@@ -135,9 +137,8 @@ def _network_tile(network: NetworkRecord, reference: NetworkRecord | None) -> Ti
     elif _TILE_FIGURES[network.role] == "top1" and difference is not None:
         figure, what = signed(difference), "points of predicted top-1"
     measured, predicted = network.measured_latency_ms, network.latency_ms
-    times = ", ".join(
-        f"{ms(value)} {word}" for value, word in ((measured, "measured"), (predicted, "predicted")) if value
-    )
+    known = [(value, word) for value, word in ((measured, "measured"), (predicted, "predicted")) if value]
+    times = ", ".join(word if figure == ms(value) else f"{ms(value)} {word}" for value, word in known)
     top1 = f"predicted top-1 {predicted_top1(network)}" if network.predicted_top1 is not None else ""
     size = f"{count(network.macs)} MACs, {count(network.params)} params, {megabytes(network.activation_bytes)} peak"
     notes = tuple(filter(None, (what if figure != ms(_latency(network)) else "", times, top1, size)))

@@ -25,6 +25,17 @@ PAGE = "page.html.jinja"
 MAX_DRAWN = 400
 """Networks whose stages the page holds; of a longer front the rest stays in the run's own files."""
 
+SECTIONS = {
+    "front": "Front",
+    "networks": "Networks",
+    "milliseconds": "Milliseconds",
+    "trust": "Trust",
+    "family": "Family",
+    "search": "Search",
+    "exports": "Exports",
+    "provenance": "Provenance",
+}
+
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -53,12 +64,24 @@ def render(data: ReportData) -> str:
         say=wording,
         version=__version__,
         charts=frozenset(charts),
+        sections=_sections(data, charts),
         views=data.every[:MAX_DRAWN],
         style=Markup(_package_text("style.css")),  # noqa: S704 - files of the package
         script=Markup(_package_text("script.js")),  # noqa: S704
         payload=Markup(embedded_json(_payload(data, charts))),  # noqa: S704 - no tag can start in it
         plotly=Markup(_plotly() if charts else ""),  # noqa: S704 - base64
     )
+
+
+def _sections(data: ReportData, charts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    absent = {
+        "networks": not data.winners,
+        "milliseconds": not data.winners,
+        "family": data.family is None,
+        "search": "history" not in charts,
+        "exports": not data.summary.exports,
+    }
+    return [(anchor, title) for anchor, title in SECTIONS.items() if not absent.get(anchor)]
 
 
 def embedded_json(value: Mapping[str, Any]) -> str:

@@ -83,6 +83,16 @@ def test_too_few_networks_are_refused(tmp_path: Path) -> None:
         read_table(written(tmp_path, table(60)))
 
 
+def test_too_many_networks_and_a_constant_top1_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = table(220)
+    path = written(tmp_path, frame.assign(top1=60.0))
+    with pytest.raises(FaultsError, match="all values are equal"):
+        read_table(path)
+    monkeypatch.setattr("hwsearch.accuracy.table.MAX_ROWS", 210)
+    with pytest.raises(FaultsError, match="220 networks are too many"):
+        read_table(path)
+
+
 @pytest.mark.parametrize("content", ["", "s0_expand\n1,2,3,4\n5\n", "\x00\x01"])
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "table.csv"

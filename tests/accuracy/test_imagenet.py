@@ -222,6 +222,7 @@ def damaged(tmp_path: Path, **changes: Any) -> Path:
         ({"bias_1": np.zeros(3, dtype=np.float32)}, "weight_1"),
         ({"weight_3": np.full(64, np.nan, dtype=np.float32)}, "weight_3"),
         ({"mean_scale": np.zeros(2, dtype=np.float32)}, "mean_scale: float32"),
+        ({"std_line": np.array([1.0, 0.0, -1.0, 2.0])}, "std_line"),
         ({"metadata": np.array("{")}, "not a fitted predictor"),
         ({"metadata": np.array(json.dumps({"format": "another"}))}, "metadata.format"),
         ({"weight_2": np.array([{}], dtype=object)}, "not a fitted predictor"),

@@ -8,6 +8,7 @@ in for one: look-ups cost the same whatever they hold. Set OMP_NUM_THREADS=1 bef
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 import time
 from collections.abc import Callable
@@ -96,7 +97,7 @@ def main() -> None:
         for accuracy in (False, True):
             scorer = make_scorer(space, model, accuracy)
             if scorer is not None:
-                best, median = rates(lambda scorer=scorer: scorer.matrix(population), options.networks)  # type: ignore[misc]
+                best, median = rates(functools.partial(scorer.matrix, population), options.networks)
                 what = "cost + latency + accuracy" if accuracy else "cost + latency"
                 print(f"{name:20} {what:26} best {best:>12,.0f}/s  median {median:>12,.0f}/s")
     best, median = rates(one_by_one(load_space(SPACES[0]), model, 500), 500)

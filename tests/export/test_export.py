@@ -228,6 +228,32 @@ def test_a_full_disk_leaves_the_old_files_whole(to, tmp_path, monkeypatch):
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_a_disk_that_fills_up_between_two_files_leaves_no_mixture(tmp_path, monkeypatch):
+    first = export(preset("x", SPECIAL["all-se"]), "keras-hub", tmp_path)
+    before = {path: path.read_bytes() for path in first.files}
+    real, calls = json_file.os.fsync, []
+
+    def full_at_the_third(descriptor):
+        calls.append(descriptor)
+        if len(calls) == 3:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(json_file.os, "fsync", full_at_the_third)
+    with pytest.raises(InputError, match="No space left") as caught:
+        export(preset("x", SPECIAL["wide"]), "keras-hub", tmp_path)
+    assert str(tmp_path) in str(caught.value)
+    assert ".export-" not in str(caught.value)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_failed_export_leaves_no_new_folder(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(UnavailableError):
+        export(preset("x", SPECIAL["lite"]), "openvino", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 def test_one_folder_holds_one_kind_of_config(tmp_path):
     export(preset("x", SPECIAL["all-se"]), "keras-hub", tmp_path)
     with pytest.raises(InputError, match="keras-hub"):
@@ -251,7 +277,7 @@ def test_files_that_read_back_as_another_network_do_not_stay(tmp_path, monkeypat
             return SPECIAL["wide"]
 
     monkeypatch.setattr(export_package, "EXPORTERS", {**EXPORTERS, "timm": Wrong()})
-    with pytest.raises(HwsearchError, match="are removed") as caught:
+    with pytest.raises(HwsearchError, match="none of them stays") as caught:
         export(preset("x", SPECIAL["lite"]), "timm", tmp_path)
     assert caught.value.exit_code == 5
     assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import sys
+
 import ported
 import pytest
 from sample_networks import SPECIAL, WINNERS, preset
@@ -97,3 +100,29 @@ def test_transformers_reads_the_image_processor(tmp_path):
     processor = transformers.AutoImageProcessor.from_pretrained(tmp_path)
     assert processor.size["height"] == architecture.resolution
     assert processor.include_top is False
+
+
+@pytest.mark.parametrize(
+    ("to", "needs"),
+    [
+        ("timm", "timm"),
+        ("huggingface", "transformers"),
+        ("keras-hub", "keras_hub"),
+        ("torch", "torch"),
+        ("onnx", "onnxruntime"),
+        ("openvino", "openvino"),
+    ],
+)
+def test_the_usage_lines_run_as_they_are(to, needs, tmp_path, monkeypatch):
+    pytest.importorskip(needs, reason=f"{needs} is not installed", exc_type=ImportError)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    architecture = SPECIAL["wide"]
+    written = export(preset("used", architecture), to, tmp_path)
+    names = {"image": ported.image_of(architecture)}
+    exec(written.usage, names)
+    if "model" in names and to not in ("onnx", "openvino"):
+        model = names["model"]
+        trainable = model.trainable_weights if to == "keras-hub" else list(model.parameters())
+        assert sum(math.prod(each.shape) for each in trainable) == cost(architecture).params
+    else:
+        assert names["logits"].shape == (1, 1000)
