@@ -138,6 +138,13 @@ def figure(value: float | None, digits: int = 2, unit: str = "") -> str:
     return "-" if value is None else f"{value:,.{digits}f}{unit}"
 
 
+def milliseconds(value: float | None) -> str:
+    """A latency with three significant digits or more."""
+    if value is None:
+        return "-"
+    return f"{value:,.1f}" if value >= 100 else f"{value:.2f}" if value >= 1 else f"{value:.3f}"
+
+
 def share(value: float | None) -> str:
     """A fraction as percent."""
     return "-" if value is None else f"{value:.1%}"

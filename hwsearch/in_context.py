@@ -4,11 +4,13 @@ A runtime's profiler says how a network's time divides among its ops, but slows 
 node of it by about the same. So profiles give proportions only, after a cost a node is taken off, and the
 wall time of the unprofiled network gives the level: latency of an op = share x wall time, the median over
 its occurrences. The cost a node, and the affine map from summed ops to whole networks, are those that
-predict each design network best from the others.
+predict each design network best from the others. A device without a profiler gives wall times only; its
+ops come from least squares over more networks.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from hwsearch.device import Setup
 from hwsearch.errors import InputError
 from hwsearch.latency import Fidelity, FloatArray, fidelity, levels, noise_floor, noise_warnings
 from hwsearch.latency_table import LatencyTable, MeasuredNetwork, OpLatency, Session
+from hwsearch.least_squares import fit_additive
 from hwsearch.notation import parse
 from hwsearch.operation import PARTS, Op, Part, ops
 from hwsearch.ranking import mape
@@ -63,18 +66,31 @@ Occurrences = dict[Op, list[_Occurrence]]
 def solve(name: str, setup: Setup, sessions: Sequence[Session]) -> LatencyTable:
     """The latency table that the evidence gives, with its held-out figures and warnings."""
     networks = _networks(sessions)
-    design = [each for each in networks if each.measured.profile]
-    if not design:
-        raise InputError("no profiled network in the evidence")
+    design = [each for each in networks if each.measured.role == "design"]
+    if any(each.measured.profile for each in design):
+        table = _solve_shares(name, setup, sessions, [each for each in design if each.measured.profile])
+    else:
+        table = _solve_sums(name, setup, sessions, design)
+    warnings = tuple(dict.fromkeys(w for session in sessions for w in noise_warnings(_samples(session))))
+    return dataclasses.replace(table, fidelity=held_out_fidelity(table, networks), warnings=warnings)
+
+
+def _solve_shares(name: str, setup: Setup, sessions: Sequence[Session], design: Sequence[_Network]) -> LatencyTable:
+    """In context: share x wall."""
     node_cost = min(NODE_COSTS_MS, key=lambda cost: _left_out_error(design, _occurrences(design, cost)))
     occurrences = _occurrences(design, node_cost)
     slope, constant_ms = _affine(design, occurrences)
     found = {op: _op_latency(seen, slope) for op, seen in occurrences.items()}
-    warnings = tuple(dict.fromkeys(w for session in sessions for w in noise_warnings(_samples(session))))
-    table = LatencyTable(name, setup, "in_context", constant_ms, found, None, tuple(sessions), warnings)
-    return LatencyTable(
-        name, setup, "in_context", constant_ms, found, held_out_fidelity(table, networks), tuple(sessions), warnings
-    )
+    return LatencyTable(name, setup, "in_context", constant_ms, found, None, tuple(sessions))
+
+
+def _solve_sums(name: str, setup: Setup, sessions: Sequence[Session], design: Sequence[_Network]) -> LatencyTable:
+    """Without a profiler: least squares over whole networks."""
+    if len(design) < 2:
+        raise InputError("fewer than two design networks in the evidence")
+    fit = fit_additive([each.architecture for each in design], np.array([each.wall_ms for each in design]))
+    found = {op: OpLatency(ms, {}, fit.occurrences[op]) for op, ms in fit.op_ms.items()}
+    return LatencyTable(name, setup, "least_squares", fit.constant_ms, found, None, tuple(sessions))
 
 
 def held_out_fidelity(table: LatencyTable, networks: Sequence[_Network] | None = None) -> Fidelity | None:

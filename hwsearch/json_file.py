@@ -95,7 +95,11 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def validate(model: type[Model], data: Mapping[str, Any], where: str, *, next_command: str = "") -> Model:
     """The checked model of a document, or a FaultsError with the path of every fault."""
     try:
-        return model.model_validate_json(json.dumps(data))
+        text = json.dumps(data)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"not plain data: {error}", where=where) from None
+    try:
+        return model.model_validate_json(text)
     except ValidationError as error:
         faults = [f"{_path(fault['loc'])}: {_message(fault)}" for fault in error.errors()]
     if len(faults) > MAX_SHOWN_FAULTS:

@@ -122,7 +122,7 @@ class _Story:
         if given is None:
             assert self._runtime is not None, "a run has a runtime or a table"
             self._listener.on_step("profile", f"measuring {self._runtime.setup.label}")
-            planned = plan(self._settings.space, self._settings.profile)
+            planned = plan(self._settings.space, self._settings.profile, has_profiler=self._runtime.has_profiler)
             given = profile(
                 self._runtime,
                 planned,

@@ -18,7 +18,7 @@ import numpy as np
 from hwsearch.architecture import Architecture
 from hwsearch.covering import cover
 from hwsearch.device import Setup
-from hwsearch.errors import InputError, UnavailableError
+from hwsearch.errors import InputError
 from hwsearch.in_context import solve
 from hwsearch.journal import Journal
 from hwsearch.latency_table import LatencyTable, MeasuredNetwork, Role, Session
@@ -73,10 +73,15 @@ class ProfileSettings:
                 raise InputError(f"{name} = {getattr(self, name)}", allowed=f"{low}..{high}")
 
 
-def plan(space: SearchSpace, settings: ProfileSettings) -> tuple[Planned, ...]:
-    """What a profile of a space measures: covers, held-out random networks, references."""
+def plan(space: SearchSpace, settings: ProfileSettings, *, has_profiler: bool = True) -> tuple[Planned, ...]:
+    """What a profile of a space measures: covers, held-out random networks, references.
+
+    A device without a profiler gets random design networks as well: sums need more of them than shares do.
+    """
     rng = np.random.default_rng([settings.seed, 1])
     rows = np.concatenate([cover(space, rng) for _ in range(settings.covers)])
+    if not has_profiler:
+        rows = np.concatenate([rows, space.sample(len(rows), rng)])
     held_out = space.sample(settings.held_out, np.random.default_rng([settings.seed, 2]))
     return (
         *(Planned(space.decode(row), "design") for row in rows),
@@ -104,8 +109,6 @@ def profile(
 
     Results are appended to the journal as they come; it is removed by whoever has saved the table.
     """
-    if not runtime.has_profiler:
-        raise UnavailableError(f"target {runtime.setup.target} has no profiler", next_command="hwsearch targets")
     session = _Measurement(runtime, planned, settings, on_progress or (lambda progress: None)).run(journal_path)
     return solve(name, runtime.setup, (*earlier, session))
 
@@ -172,6 +175,8 @@ class _Measurement:
 
     def _take_profiles(self, journal: Journal) -> None:
         wanted = [index for index, each in enumerate(self._planned) if each.role == "design"]
+        if not self._runtime.has_profiler:
+            return
         base, started = self._seconds, time.monotonic()
         for done, index in enumerate(wanted):
             self._on_progress(Progress("profiling shares", done, len(wanted)))
@@ -222,6 +227,12 @@ def typical_run(runs: Sequence[PartTimes]) -> dict[str, tuple[float, int]]:
             ms = float(np.median([each.ms for each in times]))
             found[f"{index}/{part}"] = (round(ms, 6), int(np.median([each.nodes for each in times])))
     return found
+
+
+def plan_networks(architectures: Sequence[Architecture]) -> tuple[Planned, ...]:
+    """What extends a table to given networks: each of them as a design network, and the references."""
+    distinct = dict.fromkeys(architectures)
+    return (*(Planned(each, "design") for each in distinct), *references())
 
 
 def same_setup(table: LatencyTable, setup: Setup, where: str) -> None:

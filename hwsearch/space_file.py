@@ -65,7 +65,7 @@ _Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
 class _StageModel(Document):
-    stride: Literal[1, 2]
+    stride: int = Field(ge=1, le=2)
     out_channels: _whole(1, MAX_CHANNELS)  # type: ignore[valid-type]
     kernel_size: Annotated[_whole(1, MAX_KERNEL_SIZE), AfterValidator(_odd)]  # type: ignore[valid-type]
     expand_ratio: _whole(1, MAX_EXPAND_RATIO)  # type: ignore[valid-type]
@@ -132,11 +132,15 @@ def read_space(path: Path) -> SearchSpace:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Safe YAML without anchors (no growth, no recursion) and without repeated keys."""
+    """Safe YAML without anchors (no growth, no recursion), tags, dates and repeated keys."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        mark = event.start_mark
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=mark)
+        if event.tag is not None:
+            raise yaml.MarkedYAMLError(problem="tags are not allowed", problem_mark=mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -146,6 +150,12 @@ class _PlainLoader(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem="a repeated or composite key", problem_mark=key.start_mark)
             keys.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+_PlainLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def parse_yaml(text: str, where: str) -> Any:  # noqa: ANN401 - YAML is any type until a model has checked it

@@ -100,7 +100,11 @@ class _Bench:
         if network is not None:
             return _turn_ms(network)
         network = self._runtime.load(self._architectures[index])
-        network_ms = _turn_ms(network)
+        try:
+            network_ms = _turn_ms(network)
+        except BaseException:
+            network.close()
+            raise
         if self._fits(self._architectures[index]):
             self._resident[index] = network
         else:

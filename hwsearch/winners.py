@@ -130,13 +130,17 @@ class _Naming:
         return record.with_role(role, self._name(record))
 
     def _name(self, record: NetworkRecord) -> str:
-        figure = f"{record.latency_ms:.2f}ms" if record.latency_ms is not None else f"{record.macs / 1e6:.0f}m-macs"
+        figure = _plain_ms(record.latency_ms) if record.latency_ms is not None else f"{record.macs / 1e6:.0f}m-macs"
         name = f"{self._prefix}-{figure}"
         number = 2
         while self._taken.setdefault(name, record.architecture) != record.architecture:
             name = f"{self._prefix}-{figure}-{number}"
             number += 1
         return name
+
+
+def _plain_ms(latency_ms: float) -> str:
+    return f"{latency_ms:.3g}ms" if latency_ms < 1000 else f"{latency_ms:.0f}ms"
 
 
 def plain_name(text: str, fallback: str = "device") -> str:

@@ -9,13 +9,15 @@ from hwsearch.accuracy.fitting import QUICK, FitSettings, fit
 from hwsearch.profiler import Progress
 
 
-def fit_predictor(data: Path, output: Path, seed: int, quick: bool) -> None:
+def fit_predictor(data: Path, output: Path, seed: int, quick: bool, source: str, scheme: str) -> None:
     """Fit, save, and say how the same procedure did on networks it had not seen."""
     with console.ProgressBars() as bars:
         found = fit(
             data,
             seed,
             QUICK if quick else FitSettings(),
+            source=source,
+            scheme=scheme,
             progress=lambda step, share: bars(Progress(step, int(1000 * share), 1000)),
         )
     found.save(output)

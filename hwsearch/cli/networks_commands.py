@@ -112,7 +112,7 @@ def _print_records(records: list[NetworkRecord], estimator: TableEstimator | Non
         [
             [
                 record.name,
-                console.figure(record.latency_ms),
+                console.milliseconds(record.latency_ms),
                 console.figure(record.predicted_top1) if record.predicted_top1 is not None else "-",
                 console.figure(record.macs / 1e6, 1),
                 console.figure(record.params / 1e6, 3),
@@ -198,8 +198,8 @@ def measure(
             [
                 [
                     record.name,
-                    console.figure(record.measured_latency_ms),
-                    console.figure(record.latency_ms),
+                    console.milliseconds(record.measured_latency_ms),
+                    console.milliseconds(record.latency_ms),
                     console.figure(record.macs / 1e6, 1),
                 ]
                 for record in records
@@ -286,7 +286,7 @@ def _print_families(families: list[Family], estimator: TableEstimator | None) ->
                     str(variant.resolution),
                     console.figure(variant.params / 1e6, 3),
                     console.figure(variant.macs / 1e6, 1),
-                    console.figure(latency_ms),
+                    console.milliseconds(latency_ms),
                 ]
             )
     console.print_table(["variant", "width", "depth", "res", "params M", "MACs M", "latency ms"], rows)

@@ -201,8 +201,9 @@ def _table_for(
     settings = ProfileSettings(command=command_line())
     journal = journal_of(Path(f".hwsearch-{target.replace(':', '-').replace('/', '-')}"))
     console.say(f"no table was given: profiling {space.name} on {runtime.setup.label}")
+    planned = plan(space, settings, has_profiler=runtime.has_profiler)
     with console.ProgressBars() as bars:
-        found = profile(runtime, plan(space, settings), settings, journal, name=target, on_progress=bars)
+        found = profile(runtime, planned, settings, journal, name=target, on_progress=bars)
     journal.unlink(missing_ok=True)
     return found
 
@@ -266,8 +267,8 @@ def print_summary(summary: Summary) -> None:
             [
                 record.name,
                 ROLE_WORDS[record.role],
-                console.figure(record.latency_ms),
-                console.figure(record.measured_latency_ms),
+                console.milliseconds(record.latency_ms),
+                console.milliseconds(record.measured_latency_ms),
                 console.figure(record.predicted_top1),
                 console.figure(record.macs / 1e6, 0),
             ]
@@ -294,10 +295,12 @@ def report(
 def accuracy_fit(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="a CSV of trained networks, as Accel-NASBench's")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.npz")] = Path("top1.npz"),
-    seed: Seed = 0,
+    seed: Seed = 20240,
     quick: Annotated[bool, typer.Option("--quick", help="a small fit, in seconds")] = False,
+    source: Annotated[str, typer.Option("--source", metavar="TEXT", help="where the table comes from")] = "",
+    scheme: Annotated[str, typer.Option("--scheme", metavar="TEXT", help="how its networks were trained")] = "",
 ) -> None:
     """Fit the accuracy predictor to a table of trained networks, and say how well it ranks held-out ones."""
     from hwsearch.cli.fit import fit_predictor
 
-    fit_predictor(data, output, seed, quick)
+    fit_predictor(data, output, seed, quick, source, scheme)

@@ -23,7 +23,9 @@ from hwsearch.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from hwsearch.latency_table import LatencyTable
+    from hwsearch.latency_table import LatencyTable, Session
+    from hwsearch.profiler import Planned, ProfileSettings
+    from hwsearch.runtimes import Runtime
 
 
 def targets(as_json: Json = False) -> None:
@@ -58,31 +60,33 @@ def profile(
     covers: Annotated[int, typer.Option(metavar="N", help="how often every op is met")] = 3,
     held_out: Annotated[int, typer.Option(metavar="N", help="random networks kept for validation")] = 24,
     seconds: Seconds = 24.0,
+    networks: Annotated[
+        list[str] | None,
+        typer.Option("--networks", metavar="NET", help="extend the table -o to this network's ops; repeatable"),
+    ] = None,
     output: Output = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite an existing table")] = False,
     as_json: Json = False,
 ) -> None:
     """Measure the latency table of a target: every op of a space, in context, in about a minute.
 
-    An interrupted profile goes on where it stopped when the command is repeated.
+    With --networks, an existing table is extended to the ops of those networks instead. An interrupted
+    profile goes on where it stopped when the command is repeated.
     """
     from hwsearch import console
-    from hwsearch.errors import InputError
     from hwsearch.latency_table import save_table
-    from hwsearch.profiler import ProfileSettings, journal_of, plan
+    from hwsearch.profiler import ProfileSettings, journal_of
     from hwsearch.profiler import profile as measure_table
-    from hwsearch.space_file import load_space
 
     settings = ProfileSettings(seed, covers, held_out, seconds, command_line())
-    chosen = load_space(space)
     runtime = open_target(target or "cpu", threads, batch, precision)
     path = output or Path(f"{runtime.setup.target.replace(':', '-')}-{runtime.setup.precision}.json")
-    if path.exists() and not force:
-        raise InputError("exists already", where=str(path), next_command="--force to measure it anew, or another -o")
-    console.say(f"profiling {chosen.name} on {runtime.setup.label}")
+    planned, earlier = _plan(path, runtime, settings, space, networks or [], force)
+    console.say(f"profiling {len(planned)} networks on {runtime.setup.label}")
     with console.ProgressBars() as bars:
-        name = path.stem
-        table = measure_table(runtime, plan(chosen, settings), settings, journal_of(path), name=name, on_progress=bars)
+        table = measure_table(
+            runtime, planned, settings, journal_of(path), name=path.stem, earlier=earlier, on_progress=bars
+        )
     save_table(table, path)
     journal_of(path).unlink(missing_ok=True)
     if as_json:
@@ -90,6 +94,35 @@ def profile(
     else:
         _print_table_summary(table, path)
     console.warn(table.warnings)
+
+
+def _plan(
+    path: Path, runtime: Runtime, settings: ProfileSettings, space: str, networks: list[str], force: bool
+) -> tuple[tuple[Planned, ...], tuple[Session, ...]]:
+    """What is to be measured, and the sessions of the table that it extends."""
+    from hwsearch.errors import InputError
+    from hwsearch.latency_table import load_table
+    from hwsearch.networks import find_networks
+    from hwsearch.profiler import plan, plan_networks, same_setup
+    from hwsearch.space_file import load_space
+
+    if not networks:
+        if path.exists() and not force:
+            raise InputError(
+                "exists already", where=str(path), next_command="--force to measure it anew, or another -o"
+            )
+        return plan(load_space(space), settings, has_profiler=runtime.has_profiler), ()
+    added = plan_networks([preset.architecture for preset in find_networks(networks)])
+    if not path.exists():
+        whole = plan(load_space(space), settings, has_profiler=runtime.has_profiler)
+        return tuple(dict.fromkeys((*whole, *added))), ()
+    table = load_table(path)
+    same_setup(table, runtime.setup, str(path))
+    if not runtime.has_profiler or not table.sessions:
+        raise InputError(
+            "cannot be extended: it has no profiled evidence", where=str(path), next_command="hwsearch profile --force"
+        )
+    return added, table.sessions
 
 
 def _table_summary(table: LatencyTable, path: Path) -> dict[str, Any]:

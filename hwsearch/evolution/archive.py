@@ -67,8 +67,10 @@ class Archive:
         while len(kept) > capacity:
             crowding = crowding_distance(values[kept])
             crowding[0] = np.inf  # the best by the first objective
+            # what was explored stays before what is new: else networks would come, be explored, go and come again
+            new = (self.explored[kept] == 0) & np.isfinite(crowding)
             fewer = max(capacity, len(kept) - max(1, len(kept) // 8))
-            kept = kept[np.sort(np.lexsort((np.arange(len(kept)), -crowding))[:fewer])]
+            kept = kept[np.sort(np.lexsort((np.arange(len(kept)), -crowding, new))[:fewer])]
         return self.take(kept)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hwsearch.budget import Budget, is_maximised, plain_number, resolve_metric
 from hwsearch.errors import InfeasibleError, InputError
-from hwsearch.pareto import FloatArray
+from hwsearch.pareto import FloatArray, IntArray
 from hwsearch.scoring import Scorer
 from hwsearch.search_space import Population
 
@@ -45,11 +44,11 @@ class Problem:
             total += np.maximum(excess, 0.0)
         return total
 
-    def order(self, scores: FloatArray) -> Sequence[int]:
+    def order(self, scores: FloatArray) -> IntArray:
         """Row numbers from the best on: less violation, then the objectives in turn, then as they stand."""
         values = self.values(scores)
         keys = (*(values[:, column] for column in reversed(range(values.shape[1]))), self.violation(scores))
-        return [int(row) for row in np.lexsort(keys)]
+        return np.lexsort(keys).astype(np.int64)
 
     def least_rows(self) -> Population:
         """The networks that have the least of each metric which is to be small; they start every population."""

@@ -27,7 +27,7 @@ SAVE_EVERY_S = 5.0
 """Seconds between two checkpoints."""
 
 
-def search(  # noqa: PLR0917 - what is asked, in the order in which it is thought of
+def search(
     space: SearchSpace,
     scorer: Scorer,
     objectives: Sequence[str] | None = None,
@@ -94,7 +94,7 @@ def _result(run: Run, state: State, given: Population, seed: int) -> SearchResul
     problem, archive = run.problem, state.archive
     if problem.violation(archive.scores).min() > 0:
         raise problem.infeasible(archive.rows, archive.scores, state.evaluated, state.exhaustive)
-    order = np.array(problem.order(archive.scores))
+    order = problem.order(archive.scores)
     front = found_networks(run.scorer, archive.rows[order], archive.scores[order])
     reference = found_networks(run.scorer, given, run.scorer.matrix(given))
     return SearchResult(

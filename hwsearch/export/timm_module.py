@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,7 @@ ARCH_DEF = [
 ]
 STEM_CHANNELS = {stem_channels}
 HEAD_CHANNELS = {head_channels}
-ACTIVATION = {activation!r}
+ACTIVATION = "{activation}"
 RESOLUTION = {resolution}
 NUM_CLASSES = {num_classes}
 OUTPUT_STRIDE = {output_stride}  # timm turns strides beyond this into dilation
@@ -76,7 +77,7 @@ def {model}(pretrained=False, **kwargs):
         "output_stride": OUTPUT_STRIDE,
         "act_layer": ACTIVATION,
         "norm_layer": partial(nn.BatchNorm2d, eps={epsilon}),
-        "pad_type": {pad_type!r},
+        "pad_type": "{pad_type}",
         "drop_rate": {dropout_rate!r},
         "drop_path_rate": {drop_connect_rate!r},
     }}
@@ -108,12 +109,13 @@ class TimmExporter:
     def usage(self, preset: Preset, folder: Path) -> str:
         """Three lines of Python, and how timm's train script finds the module."""
         model = identifier(preset.name)
+        script = f'import runpy, sys, {model}; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name="__main__")'
         return (
             f"import sys; sys.path.insert(0, {str(folder)!r})\n"
             f"import timm, {model}\n"
             f"model = timm.create_model({model!r})  # untrained; expects {preset.architecture.resolution} pixels\n"
-            f"# timm's own train.py: python -c 'import runpy, sys, {model}; del sys.argv[0]; "
-            f'runpy.run_path(sys.argv[0], run_name="__main__")\' train.py --model {model} ...\n'
+            "# timm's own train.py does not import your modules; this does, and runs it:\n"
+            f"# PYTHONPATH={shlex.quote(str(folder))} python -c '{script}' train.py --model {model} ...\n"
         )
 
 

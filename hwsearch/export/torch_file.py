@@ -25,12 +25,12 @@ A network found with hwsearch {version}, as a PyTorch module; this file needs Py
 '''
 _FOOTER = '''
 
-TEXT = {text!r}
+TEXT = "{text}"
 RESOLUTION = {resolution}
 STEM_CHANNELS = {stem_channels}
 HEAD_CHANNELS = {head_channels}
 NUM_CLASSES = {num_classes}
-ACTIVATION = {activation!r}
+ACTIVATION = "{activation}"
 # in_channels, out_channels, kernel_size, stride, expand_ratio, se_channels
 BLOCKS = [
 {blocks}
@@ -38,7 +38,9 @@ BLOCKS = [
 
 
 def build(
-    dropout_rate: float = {dropout_rate!r}, drop_connect_rate: float = {drop_connect_rate!r}, padding: str = {padding!r}
+    dropout_rate: float = {dropout_rate!r},
+    drop_connect_rate: float = {drop_connect_rate!r},
+    padding: str = "{padding}",
 ) -> Network:
     """The network, freshly initialised: images (N, 3, {resolution}, {resolution}) in, logits (N, {num_classes}) out."""
     return Network(

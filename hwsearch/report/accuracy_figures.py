@@ -74,7 +74,7 @@ def _range(points: list[Point]) -> tuple[float, float]:
 
 
 def _points(data: ReportData, height: Callable[[Point], float]) -> list[Trace]:
-    held_out = {
+    held_out: Trace = {
         "type": "scatter",
         "mode": "markers",
         "name": "held-out networks",
@@ -85,27 +85,25 @@ def _points(data: ReportData, height: Callable[[Point], float]) -> list[Trace]:
         "marker": {"size": 7, "color": "@front", "opacity": 0.75},
     }
     found = [held_out] if data.held_out else []
-    for index, record, point in checked(data):
-        found.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": safe(network_name(record.name), 30),
-                "x": [point.measured_ms],
-                "y": [height(point)],
-                "customdata": [index],
-                "hovertext": [_hover(network_name(record.name), point)],
-                "hoverinfo": "text",
-                "showlegend": bool(record.role),
-                "marker": {
-                    "size": 13,
-                    "color": COLOURS[record.role],
-                    "symbol": SYMBOLS.get(record.role, "circle"),
-                    "line": {"color": "@card", "width": 1.5},
-                },
-            }
-        )
-    return found
+    return found + [_own_point(index, record, point, height(point)) for index, record, point in checked(data)]
+
+
+def _own_point(index: int, record: NetworkRecord, point: Point, height: float) -> Trace:
+    winner = record.role in SYMBOLS
+    outline = {"color": "@card", "width": 1.5}
+    symbol = SYMBOLS.get(record.role, "circle")
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": safe(network_name(record.name), 30),
+        "x": [point.measured_ms],
+        "y": [height],
+        "customdata": [index],
+        "hovertext": [_hover(network_name(record.name), point)],
+        "hoverinfo": "text",
+        "showlegend": winner,
+        "marker": {"size": 13 if winner else 9, "color": COLOURS[record.role], "symbol": symbol, "line": outline},
+    }
 
 
 def _hover(name: str, point: Point) -> str:

@@ -20,14 +20,23 @@ MAX_PANELS = 3
 
 def family_figure(data: ReportData) -> Figure | None:
     """Latency over MACs of the scaled networks, both logarithmic; parameters where no latency is known."""
-    if data.family is None or not data.family.variants:
+    timed = any(each.predicted_latency or each.measured_latency for each in data.variants)
+    predicted = any(each.predicted_latency for each in data.variants)
+    traces: list[Trace] = []
+    for style in STYLE_COLOURS:
+        members = [each for each in data.variants if each.style == style]
+        if not timed:
+            traces.append(_style_trace(style, [(each, each.params / 1e6) for each in members]))
+            continue
+        measured = [(each, each.measured_latency.latency_ms) for each in members if each.measured_latency]
+        foreseen = [(each, each.predicted_latency.latency_ms) for each in members if each.predicted_latency]
+        traces += [_style_trace(style, foreseen, "predicted"), _style_trace(style, measured, "measured", predicted)]
+    traces = [trace for trace in traces if trace["x"]]
+    if not traces:
         return None
-    variants = data.family.variants
-    timed = any(_latency(variant) for variant in variants)
-    traces = [_style_trace(style, [v for v in variants if v.style == style], timed) for style in STYLE_COLOURS]
     y = "latency, ms a batch" if timed else "parameters, millions"
     return {
-        "data": [trace for trace in traces if trace["x"]],
+        "data": traces,
         "layout": layout(
             _log_axis("MACs, millions (logarithmic)", [x for trace in traces for x in trace["x"]]),
             _log_axis(f"{y} (logarithmic)", [value for trace in traces for value in trace["y"]]),
@@ -44,28 +53,25 @@ def _log_axis(title: str, values: list[float]) -> dict[str, Any]:
     return axis(title, type="log", range=[low, high], tickmode="array", tickvals=ticks, ticktext=texts)
 
 
-def _style_trace(style: str, variants: list[Variant], timed: bool) -> Trace:
-    known = [variant for variant in variants if not timed or _latency(variant)]
+def _style_trace(style: str, known: list[tuple[Variant, float]], word: str = "", beside: bool = False) -> Trace:
+    """One style's members; ``beside`` others of the same style they are bare open marks."""
+    label = "B style" if style == "b" else "Lite style"
+    symbol, size = (f"{STYLE_SYMBOLS[style]}-open", 13) if beside else (STYLE_SYMBOLS[style], 9)
     return {
         "type": "scatter",
-        "mode": "lines+markers+text",
-        "name": "B style" if style == "b" else "Lite style",
-        "x": [variant.macs / 1e6 for variant in known],
-        "y": [_latency(variant) if timed else variant.params / 1e6 for variant in known],
-        "text": [f"φ {variant.phi:g}" for variant in known],
+        "mode": "markers" if beside else "lines+markers+text",
+        "name": f"{label}, {word}" if word else label,
+        "x": [variant.macs / 1e6 for variant, _ in known],
+        "y": [value for _, value in known],
+        "text": [f"φ {variant.phi:g}" for variant, _ in known],
         "textposition": "top left" if style == "b" else "bottom right",
         "textfont": {"color": "@ink", "size": 12},
-        "hovertext": [_family_hover(variant) for variant in known],
+        "hovertext": [_family_hover(variant) for variant, _ in known],
         "hoverinfo": "text",
         "cliponaxis": False,
         "line": {"color": STYLE_COLOURS[style], "width": 1.5},
-        "marker": {"color": STYLE_COLOURS[style], "symbol": STYLE_SYMBOLS[style], "size": 9},
+        "marker": {"color": STYLE_COLOURS[style], "symbol": symbol, "size": size},
     }
-
-
-def _latency(variant: Variant) -> float | None:
-    found = variant.measured_latency or variant.predicted_latency
-    return found.latency_ms if found else None
 
 
 def _family_hover(variant: Variant) -> str:

@@ -1,7 +1,7 @@
 """What a report shows, as plain data: every figure comes from the run's files, and none is made here.
 
-``summary.json`` must be there; ``table.json`` adds where the milliseconds go and the held-out networks,
-``family.json`` the family.
+``summary.json`` must be there; ``table.json`` adds where the milliseconds go and the held-out networks, the family
+files the scaled networks.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hwsearch.errors import InputError, MissingOpError
 from hwsearch.estimate import Row, TableEstimator
-from hwsearch.family import Family, load_family
+from hwsearch.family import Family, Variant, load_family
 from hwsearch.latency import Fidelity
 from hwsearch.latency_table import LatencyTable, load_table
 from hwsearch.operation import ops, stage_labels
@@ -84,7 +84,8 @@ class ReportData:
     """The table's held-out networks, predicted and measured."""
     fidelity: Fidelity | None
     table: LatencyTable | None
-    family: Family | None
+    families: tuple[Family, ...]
+    """B style, then Lite style, where the run scaled them."""
     warnings: tuple[Notice, ...]
 
     @property
@@ -113,11 +114,15 @@ class ReportData:
         return max((row.latency_ms for view in self.winners for row in view.breakdown), default=0.0) or 1.0
 
     @property
+    def variants(self) -> tuple[Variant, ...]:
+        """The members of all families."""
+        return tuple(variant for family in self.families for variant in family.variants)
+
+    @property
     def family_devices(self) -> tuple[str, ...]:
         """What the family's latencies were taken on, each once."""
-        variants = self.family.variants if self.family else ()
-        known = [each for variant in variants for each in (variant.predicted_latency, variant.measured_latency) if each]
-        return tuple(dict.fromkeys(each.device for each in known))
+        known = [each for variant in self.variants for each in (variant.predicted_latency, variant.measured_latency)]
+        return tuple(dict.fromkeys(each.device for each in known if each))
 
     @property
     def export_columns(self) -> tuple[str, ...]:
@@ -135,7 +140,7 @@ def report_data(run: Path | RunDirectory) -> ReportData:
     folder = run if isinstance(run, RunDirectory) else RunDirectory(run)
     summary = load_summary(_summary_file(folder))
     table = load_table(folder.table) if folder.table.exists() else None
-    family = load_family(folder.family) if folder.family.exists() else None
+    families = tuple(load_family(path) for path in (folder.family, folder.lite_family) if path.exists())
     estimator = TableEstimator(table) if table else None
     fidelity = summary.fidelity or (table.fidelity if table else None)
     networks = tuple(_view(record, estimator) for record in summary.networks)
@@ -148,8 +153,8 @@ def report_data(run: Path | RunDirectory) -> ReportData:
         held_out=held_out_points(table) if table else (),
         fidelity=fidelity,
         table=table,
-        family=family,
-        warnings=tuple(_warnings(summary, table, family, fidelity)),
+        families=families,
+        warnings=tuple(_warnings(summary, table, families, fidelity)),
     )
 
 
@@ -178,7 +183,7 @@ def _view(record: NetworkRecord, estimator: TableEstimator | None) -> NetworkVie
 def _stages(record: NetworkRecord, breakdown: tuple[Row, ...]) -> tuple[StageView, ...]:
     latency = {row.label: row.latency_ms for row in breakdown}
     labels = stage_labels(record.architecture)
-    first = {label: op for label, op in reversed(list(zip(labels, ops(record.architecture), strict=True)))}
+    first = dict(reversed(list(zip(labels, ops(record.architecture), strict=True))))
     return tuple(
         StageView(
             label=label,
@@ -197,7 +202,7 @@ def _stages(record: NetworkRecord, breakdown: tuple[Row, ...]) -> tuple[StageVie
 
 
 def _warnings(
-    summary: Summary, table: LatencyTable | None, family: Family | None, fidelity: Fidelity | None
+    summary: Summary, table: LatencyTable | None, families: tuple[Family, ...], fidelity: Fidelity | None
 ) -> Iterable[Notice]:
     seen: dict[str, list[str]] = {}
     for about, text in surprises(summary, fidelity):
@@ -205,7 +210,7 @@ def _warnings(
     for about, texts in (
         ("run", summary.warnings),
         ("latency table", table.warnings if table else ()),
-        ("family", family.warnings if family else ()),
+        *((family.name, family.warnings) for family in families),
         *((record.name, record.warnings) for record in (*summary.networks, *summary.front)),
     ):
         for text in texts:

@@ -30,7 +30,9 @@ class Point:
 
 def held_out_points(table: LatencyTable) -> tuple[Point, ...]:
     """Every held-out network whose ops the table holds, on the level of the first session."""
-    estimator, known, found = TableEstimator(table), {}, []
+    estimator = TableEstimator(table)
+    known: dict[str, float] = {}
+    found: list[Point] = []
     for session in table.sessions:
         walls = _walls(session, known)
         for network, wall in zip(session.networks, walls.tolist(), strict=True):

@@ -148,7 +148,8 @@ def _measured_markers(drawn: Drawn, x: str, y: str) -> list[Trace]:
 
 def _labels(drawn: Drawn, x: str, y: str) -> list[dict[str, Any]]:
     """Names beside the marks: winners above the front, the further right the higher; the reference below it."""
-    named = [record for _, record in drawn if record.role not in ("front", "")]
+    records = {record.architecture: record for _, record in reversed(drawn) if record.role not in ("front", "")}
+    named = list(records.values())
     above = sorted((r for r in named if r.role != "reference"), key=lambda record: getattr(record, x))
     found = [_label(record, x, y, (-20, -30 - 22 * step), "right") for step, record in enumerate(above)]
     return found + [_label(record, x, y, (20, 34), "left") for record in named if record.role == "reference"]

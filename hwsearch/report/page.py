@@ -36,6 +36,19 @@ SECTIONS = {
     "provenance": "Provenance",
 }
 
+STAGE_FIELDS = (
+    "label",
+    "kind",
+    "resolution",
+    "out_channels",
+    "kernel_size",
+    "stride",
+    "expand_ratio",
+    "num_repeats",
+    "se_ratio",
+)
+"""What the script is told of a stage, in this order, before its latency."""
+
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -77,7 +90,7 @@ def _sections(data: ReportData, charts: Mapping[str, Any]) -> list[tuple[str, st
     absent = {
         "networks": not data.winners,
         "milliseconds": not data.winners,
-        "family": data.family is None,
+        "family": not data.variants,
         "search": "history" not in charts,
         "exports": not data.summary.exports,
     }
@@ -105,9 +118,8 @@ def _network(view: NetworkView) -> dict[str, Any]:
         "command": view.export_command,
         "figures": _figures_in_words(view),
         "stages": [
-            [s.label, s.kind, s.resolution, s.out_channels, s.kernel_size, s.stride, s.expand_ratio, s.num_repeats]
-            + [s.se_ratio, None if s.latency_ms is None else wording.ms(s.latency_ms)]
-            for s in view.stages
+            [*(getattr(stage, name) for name in STAGE_FIELDS), wording.ms(stage.latency_ms) if view.breakdown else None]
+            for stage in view.stages
         ],
     }
 

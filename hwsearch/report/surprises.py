@@ -13,9 +13,6 @@ from hwsearch.run_directory import Summary
 
 COARSE_TABLE = 0.05
 """A held-out MAPE above this is worth a warning."""
-FAR_OFF = 0.10
-"""A network measured this far from its prediction is worth one."""
-WINNERS = ("same_top1", "same_latency", "best")
 
 
 def surprises(summary: Summary, fidelity: Fidelity | None) -> Iterator[tuple[str, str]]:
@@ -27,13 +24,8 @@ def surprises(summary: Summary, fidelity: Fidelity | None) -> Iterator[tuple[str
 
 
 def _of_network(network: NetworkRecord, summary: Summary) -> Iterator[str]:
-    measured, predicted = network.measured_latency_ms, network.latency_ms
-    if measured is None:
-        return
-    if predicted is not None and abs(predicted / measured - 1) > FAR_OFF:
-        yield f"predicted {ms(predicted)}, but measured {ms(measured)}"
-    limit = _latency_budget(summary)
-    if network.role in WINNERS and limit is not None and measured > limit:
+    measured, limit = network.measured_latency_ms, _latency_budget(summary)
+    if network.role == "best" and measured is not None and limit is not None and measured > limit:
         yield f"measured {ms(measured)}, above the budget of {ms(limit)}"
 
 

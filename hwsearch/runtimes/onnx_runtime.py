@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 
 from hwsearch.architecture import Architecture
-from hwsearch.device import Setup, this_cpu
+from hwsearch.device import Precision, Setup, this_cpu
 from hwsearch.errors import UnavailableError
 from hwsearch.graph import INPUT_NAME, part_of_node, to_onnx
 from hwsearch.json_file import parse_json
 from hwsearch.operation import IMAGE_CHANNELS, Part
+from hwsearch.quantisation import quantised
 from hwsearch.runtimes import PartTime, PartTimes, RuntimeOptions, refuse_precision
 
 PROFILER_WARM_UP = 3
+PRECISIONS: tuple[Precision, ...] = ("f32", "int8")
 _NODE_SUFFIX = "_kernel_time"
 
 
@@ -35,7 +37,7 @@ class OnnxRuntime:
     def __init__(self, options: RuntimeOptions) -> None:
         import onnxruntime
 
-        refuse_precision("ONNX Runtime", options.precision, ("f32",))
+        refuse_precision("ONNX Runtime", options.precision, PRECISIONS)
         self._package = onnxruntime
         self._options = options
         self.setup = Setup(
@@ -66,8 +68,10 @@ class OnnxRuntime:
         if profile is not None:
             options.enable_profiling = True
             options.profile_file_prefix = str(profile)
-        model = to_onnx(architecture, batch=self._options.batch).SerializeToString()
-        return self._package.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        model = to_onnx(architecture, batch=self._options.batch)
+        if self._options.precision == "int8":
+            model = quantised(model)
+        return self._package.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
     def _image(self, architecture: Architecture) -> np.ndarray[Any, np.dtype[np.float32]]:
         side = architecture.resolution

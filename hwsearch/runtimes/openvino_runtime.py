@@ -15,10 +15,11 @@ from hwsearch.device import Device, Precision, Setup, this_cpu
 from hwsearch.errors import InputError, UnavailableError
 from hwsearch.graph import INPUT_NAME, part_of_node, to_onnx
 from hwsearch.operation import IMAGE_CHANNELS, Part
+from hwsearch.quantisation import quantised
 from hwsearch.runtimes import PartTime, PartTimes, RuntimeOptions, refuse_precision
 
 PROFILER_WARM_UP = 3
-PRECISIONS: tuple[Precision, ...] = ("f32", "f16", "bf16")
+PRECISIONS: tuple[Precision, ...] = ("f32", "f16", "bf16", "int8")
 _CONVOLUTIONS = ("Convolution", "GroupConvolution")
 _SUFFIXES: dict[Precision, tuple[str, ...]] = {
     "f32": ("_f32",),
@@ -65,7 +66,7 @@ class OpenVino:
         return ProfiledRequest(request, self._options.precision)
 
     def _check_capability(self, devices: list[str]) -> None:
-        wanted = {"bf16": "BF16", "f16": "FP16"}.get(self._options.precision)
+        wanted = {"bf16": "BF16", "f16": "FP16", "int8": "INT8"}.get(self._options.precision)
         if wanted is None or self._plugin not in devices:
             return
         found = [str(name) for name in self._core.get_property(self._plugin, "OPTIMIZATION_CAPABILITIES")]
@@ -83,9 +84,14 @@ class OpenVino:
         return Device(str(self._core.get_property(self._plugin, "FULL_DEVICE_NAME")))
 
     def _compile(self, architecture: Architecture, *, profiled: bool) -> Any:  # noqa: ANN401 - an untyped package
-        model = self._core.read_model(to_onnx(architecture, batch=self._options.batch).SerializeToString(), b"")
+        precision = self._options.precision
+        network = to_onnx(architecture, batch=self._options.batch)
+        if precision == "int8":
+            network = quantised(network)
+        model = self._core.read_model(network.SerializeToString(), b"")
         settings: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": self._options.precision,
+            # what is not quantised (there is little) runs in f32
+            "INFERENCE_PRECISION_HINT": "f32" if precision == "int8" else precision,
             "PERFORMANCE_HINT": "LATENCY",
             "PERF_COUNT": profiled,
         }
