@@ -112,6 +112,12 @@ def sum_ms(table: LatencyTable, architecture: Architecture) -> float:
     return table.constant_ms + sum(table.ops[op].latency_ms for op in ops(architecture))
 
 
+def reference_walls(table: LatencyTable) -> dict[Architecture, float]:
+    """Measured latency of the table's reference networks, ms, at the level of its first session."""
+    networks = _networks(table.sessions)
+    return {each.architecture: each.wall_ms for each in networks if each.measured.role == "reference"}
+
+
 def _samples(session: Session) -> FloatArray:
     return np.array([network.samples_ms for network in session.networks], dtype=np.float64).T
 
@@ -152,6 +158,8 @@ def _shares(measured: MeasuredNetwork, node_cost_ms: float) -> PartShares:
         for key, (ms, nodes) in measured.profile.items()
     }
     total = sum(times.values())
+    if not total > 0:
+        raise InputError(f"a profile without any time in it: {measured.text}")
     return {key: ms / total for key, ms in times.items()}
 
 

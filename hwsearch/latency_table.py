@@ -17,7 +17,8 @@ from hwsearch.device import Device, Setup, StatedPrecision
 from hwsearch.errors import FaultsError, InputError, nearest_name
 from hwsearch.json_file import Document, read_json, validate, write_json
 from hwsearch.latency import Fidelity, NoiseFloor
-from hwsearch.operation import Op, Part, parse_op
+from hwsearch.notation import parse
+from hwsearch.operation import PARTS, Op, Part, parse_op
 from hwsearch.shipped import shipped_folder, shipped_names
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class LatencyTable:
 
 _Positive = Annotated[float, Field(gt=0, lt=1e9)]
 _Share = Annotated[float, Field(ge=0)]
+_ProfileKey = Annotated[str, Field(pattern=rf"^[0-9]{{1,5}}/({'|'.join(PARTS)})$")]
 
 
 class _DeviceModel(Document):
@@ -151,7 +153,9 @@ class _NetworkModel(Document):
     text: str
     role: Role
     samples_ms: list[_Positive] = Field(min_length=1)
-    profile: dict[str, tuple[Annotated[float, Field(ge=0)], Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
+    profile: dict[_ProfileKey, tuple[Annotated[float, Field(ge=0)], Annotated[int, Field(ge=1)]]] = Field(
+        default_factory=dict
+    )
 
 
 class _SessionModel(Document):
@@ -203,8 +207,7 @@ def load_table(path: Path) -> LatencyTable:
             continue
         ops[op] = OpLatency(entry.latency_ms, dict(entry.parts_ms), entry.occurrences)
     for number, session in enumerate(model.sessions):
-        if len({len(network.samples_ms) for network in session.networks}) > 1:
-            faults.append(f"sessions[{number}]: networks with different numbers of samples")
+        faults += [f"sessions[{number}]{fault}" for fault in _session_faults(session)]
     if faults:
         raise FaultsError(str(path), faults)
     return LatencyTable(
@@ -218,6 +221,20 @@ def load_table(path: Path) -> LatencyTable:
         tuple(model.warnings),
         model.source,
     )
+
+
+def _session_faults(session: _SessionModel) -> list[str]:
+    found = []
+    if len({len(network.samples_ms) for network in session.networks}) > 1:
+        found.append(": networks with different numbers of samples")
+    for index, network in enumerate(session.networks):
+        try:
+            parse(network.text)
+        except InputError as error:
+            found.append(f".networks[{index}].text: {error}")
+        if network.profile and not any(ms for ms, _ in network.profile.values()):
+            found.append(f".networks[{index}].profile: no time in it")
+    return found
 
 
 def _session(model: _SessionModel) -> Session:

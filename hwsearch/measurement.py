@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from pydantic import Field
 from hwsearch.architecture import Architecture
 from hwsearch.device import Setup
 from hwsearch.json_file import Document, read_json, validate, write_json
-from hwsearch.latency import FloatArray, levels, noise_floor, noise_warnings
+from hwsearch.latency import DRIFT_LIMIT, FloatArray, levels, noise_floor, noise_warnings
 from hwsearch.latency_table import SetupModel, setup_document
 from hwsearch.notation import parse
 from hwsearch.runtimes import Runtime
@@ -30,12 +31,27 @@ class Measurement:
     setup: Setup
     architectures: tuple[Architecture, ...]
     samples_ms: FloatArray
-    """Shape (rounds, networks)."""
+    """Shape (rounds, networks), as measured."""
+    level: float = 1.0
+    """How much slower the machine was than when the table was measured that these latencies are compared with."""
 
     @property
     def latency_ms(self) -> FloatArray:
-        """Latency of each network, ms a batch, shape (networks,)."""
-        return levels(self.samples_ms)[0]
+        """Latency of each network, ms a batch, shape (networks,), with the level taken out."""
+        return levels(self.samples_ms)[0] / self.level
+
+    def at_level_of(self, references_ms: Mapping[Architecture, float]) -> Measurement:
+        """The same samples at the level of earlier measurements of some of these networks (ms).
+
+        A shared machine is faster on some days than on others; networks measured on both tie the two together.
+        """
+        measured = levels(self.samples_ms)[0]
+        ratios = [
+            ms / references_ms[each]
+            for each, ms in zip(self.architectures, measured, strict=True)
+            if each in references_ms
+        ]
+        return dataclasses.replace(self, level=float(np.median(ratios)) if ratios else 1.0)
 
     @property
     def noise_floor_mape(self) -> float:
@@ -45,7 +61,10 @@ class Measurement:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know about the quiet of the machine."""
-        return noise_warnings(self.samples_ms)
+        found = noise_warnings(self.samples_ms)
+        if abs(self.level - 1) > DRIFT_LIMIT:
+            found += (f"the machine runs {self.level:.2f} x as slow as when the table was measured; taken out",)
+        return found
 
 
 def measure(
@@ -82,6 +101,7 @@ class _MeasurementModel(Document):
     format: Literal["hwsearch-measurement"]
     version: Literal[1]
     setup: SetupModel
+    level: float = Field(default=1.0, gt=0)
     networks: list[_NetworkModel] = Field(min_length=1)
 
 
@@ -91,7 +111,13 @@ def save_measurement(measurement: Measurement, path: Path) -> None:
         {"text": each.text, "samples_ms": [round(float(ms), 5) for ms in measurement.samples_ms[:, index]]}
         for index, each in enumerate(measurement.architectures)
     ]
-    document = {"format": FORMAT, "version": VERSION, "setup": setup_document(measurement.setup), "networks": networks}
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "setup": setup_document(measurement.setup),
+        "level": round(measurement.level, 5),
+        "networks": networks,
+    }
     write_json(path, document)
 
 
@@ -99,4 +125,5 @@ def load_measurement(path: Path) -> Measurement:
     """Read samples back; InputError or FaultsError where the file is not whole and sound."""
     model = validate(_MeasurementModel, read_json(path, FORMAT, VERSION), str(path))
     samples = np.array([network.samples_ms for network in model.networks], dtype=np.float64).T
-    return Measurement(model.setup.to_setup(), tuple(parse(network.text) for network in model.networks), samples)
+    networks = tuple(parse(network.text) for network in model.networks)
+    return Measurement(model.setup.to_setup(), networks, samples, model.level)

@@ -20,11 +20,12 @@ from hwsearch.errors import InexpressibleError, UnavailableError
 from hwsearch.estimate import TableEstimator
 from hwsearch.export import export
 from hwsearch.family import DeviceLatency, Family, Variant, load_family, save_family
+from hwsearch.in_context import reference_walls
 from hwsearch.judge import judge
 from hwsearch.latency_table import LatencyTable, load_table, save_table
 from hwsearch.measurement import Measurement, load_measurement, measure, save_measurement
 from hwsearch.preset import SUFFIX, Preset, reference_preset, save_preset
-from hwsearch.profiler import ProfileSettings, Progress, journal_of, plan, profile
+from hwsearch.profiler import ProfileSettings, Progress, journal_of, plan, profile, references
 from hwsearch.record import NetworkRecord
 from hwsearch.report import write_report
 from hwsearch.run_directory import RunDirectory, Summary, load_summary, save_summary
@@ -163,6 +164,7 @@ class _Story:
             return load_measurement(self._directory.measured)
         chosen = [record.architecture for record in (*summary.networks, *_spread(summary.front, FRONT_MEASURED))]
         chosen += [reference_preset(name).architecture for name in OTHER_REFERENCES]
+        chosen += [each.architecture for each in references()]
         chosen += [variant.architecture for variant in family.variants if variant.phi in MEASURED_PHIS]
         distinct = list(dict.fromkeys(chosen))
         self._listener.on_step("measure", f"{len(distinct)} whole networks in shuffled rounds")
@@ -173,6 +175,7 @@ class _Story:
             seed=self._settings.seed,
             on_progress=lambda done, total: self._listener.on_progress(Progress("timing networks", done, total)),
         )
+        measurement = measurement.at_level_of(reference_walls(load_table(self._directory.table)))
         save_measurement(measurement, self._directory.measured)
         return measurement
 

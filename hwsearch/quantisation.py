@@ -129,9 +129,7 @@ class _Quantiser:
             self._keep(f"zero:{zero}", np.array(zero, dtype=np.uint8)),
         ]
         middle, output = f"{tensor}:q", f"{tensor}:dq"
-        self._nodes.append(
-            helper.make_node("QuantizeLinear", [tensor, *constants], [middle], name=f"{label}quantise/")
-        )
+        self._nodes.append(helper.make_node("QuantizeLinear", [tensor, *constants], [middle], name=f"{label}quantise/"))
         self._nodes.append(
             helper.make_node("DequantizeLinear", [middle, *constants], [output], name=f"{label}dequantise/")
         )
@@ -153,4 +151,5 @@ class _Quantiser:
 
 def _weight_scale(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     largest = np.abs(array).reshape(len(array), -1).max(axis=1)
-    return np.maximum(largest / 127, 1e-8).astype(np.float32)
+    scale: npt.NDArray[np.float32] = np.maximum(largest / 127, 1e-8).astype(np.float32)
+    return scale

@@ -174,37 +174,35 @@ def validate(
     from hwsearch import console
     from hwsearch.errors import InputError
     from hwsearch.estimate import TableEstimator
-    from hwsearch.latency import NoiseFloor, fidelity, noise_floor
     from hwsearch.latency_table import fidelity_document
-    from hwsearch.measurement import measure
     from hwsearch.profiler import Progress, same_setup
     from hwsearch.space_file import load_space
+    from hwsearch.validation import validate as put_to_test
 
     if not 2 <= networks <= 10_000:
         raise InputError(f"{networks} networks", allowed="2..10000")
-    loaded = open_table(table)
+    loaded, chosen = open_table(table), load_space(space)
     setup = loaded.setup
-    runtime = open_target(setup.target, max(1, setup.threads), setup.batch, setup.precision)
+    runtime = open_target(setup.target, max(1, setup.threads), max(1, setup.batch), setup.precision)
     same_setup(loaded, runtime.setup, table)
-    chosen = load_space(space)
     drawn = [chosen.decode(row) for row in chosen.sample(networks, np.random.default_rng([seed, 3]))]
-    estimator = TableEstimator(loaded, table)
-    predicted = np.array([estimator.latency_ms(each) for each in drawn])
     with console.ProgressBars() as bars:
-        measurement = measure(
+        found = put_to_test(
             runtime,
+            TableEstimator(loaded, table),
             drawn,
             seconds=seconds,
             seed=seed,
             on_progress=lambda done, total: bars(Progress("timing networks", done, total)),
         )
-    floor: NoiseFloor = noise_floor(measurement.samples_ms)
-    found = fidelity(predicted, measurement.latency_ms, floor)
+    level = found.measurement.level
     if as_json:
-        console.print_json({**fidelity_document(found), "setup": setup.label, "warnings": list(measurement.warnings)})
+        document = {**fidelity_document(found.fidelity), "level": round(level, 4), "setup": setup.label}
+        console.print_json({**document, "warnings": list(found.measurement.warnings)})
     else:
-        console.result(fidelity_line(found).replace("held-out", "fresh random"))
-    console.warn(measurement.warnings)
+        console.result(fidelity_line(found.fidelity).replace("held-out", "fresh random"))
+        console.result(f"level: the machine is {level:.3f} x as slow as when the table was measured (taken out)")
+    console.warn(found.measurement.warnings)
 
 
 def fit_tables(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from hwsearch.cost import cost, layer_macs
 from hwsearch.device import Device, Setup
 from hwsearch.estimate import TableEstimator
 from hwsearch.family import DeviceLatency, Family, Variant, save_family
-from hwsearch.latency import Fidelity, NoiseFloor, fidelity
+from hwsearch.latency import NoiseFloor, fidelity
 from hwsearch.latency_table import LatencyTable, MeasuredNetwork, OpLatency, Session, save_table
 from hwsearch.operation import Op, layers, ops
 from hwsearch.preset import reference_preset
@@ -187,11 +188,17 @@ def _wider(table: LatencyTable, network: Architecture) -> LatencyTable:
     return dataclasses.replace(table, ops={**table.ops, **{op: op_latency(op) for op in ops(network)}})
 
 
+@functools.cache
+def _made() -> tuple[LatencyTable, Summary]:
+    rng = np.random.default_rng(7)
+    table = latency_table(rng)
+    return table, summary(table, rng)
+
+
 def write_run(path: Path, with_table: bool = True, with_family: bool = True, **changes) -> RunDirectory:
     """A whole synthetic run; ``changes`` replace fields of its summary."""
-    rng = np.random.default_rng(7)
-    table, run = latency_table(rng), RunDirectory(path)
-    found = summary(table, rng)
+    table, found = _made()
+    run = RunDirectory(path)
     save_summary(dataclasses.replace(found, **changes), run.summary)
     if with_table:
         save_table(table, run.table)
@@ -199,5 +206,3 @@ def write_run(path: Path, with_table: bool = True, with_family: bool = True, **c
         save_family(family(found.by_role("same_top1").architecture, table), run.family)
     return run
 
-
-FIDELITY = Fidelity(0.026, 0.87, 1.0, 0.95, NoiseFloor(0.019, 0.93), 60)

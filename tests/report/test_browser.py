@@ -103,8 +103,8 @@ def test_nothing_is_loaded(viewer: Viewer, page: Path) -> None:
 def test_boxes_of_the_drawing_hold_their_words(viewer: Viewer, page: Path) -> None:
     for width in (1280, 390):
         viewer.show(page, width)
-        spilled = "return [...document.querySelectorAll('.block')].filter((b) => b.scrollWidth > b.clientWidth + 1).length"
-        assert viewer(spilled) == 0
+        spilled = "[...document.querySelectorAll('.block')].filter((b) => b.scrollWidth > b.clientWidth + 1).length"
+        assert viewer(f"return {spilled}") == 0
 
 
 def test_blocks_say_what_the_stages_are(viewer: Viewer, page: Path) -> None:
@@ -137,7 +137,9 @@ def test_the_keyboard_reaches_every_network(viewer: Viewer, page: Path) -> None:
 
 def test_copying_says_so(viewer: Viewer, page: Path) -> None:
     viewer.show(page)
-    viewer.driver.find_element("css selector", "#provenance .copy").click()
+    button = viewer.driver.find_element("css selector", "#provenance .copy")
+    viewer("arguments[0].scrollIntoView({behavior: 'instant', block: 'center'})", button)
+    button.click()
     viewer.wait("return document.getElementById('said').textContent.startsWith('Copied hwsearch run')")
     assert viewer.complaints == []
 

@@ -221,10 +221,9 @@ def test_page_is_whole_and_loads_nothing(run: RunDirectory, tmp_path: Path) -> N
 
 def test_page_says_the_figures_with_units_and_conditions(run: RunDirectory) -> None:
     data = report_data(run)
-    text = Page(render(data)).text
-    for view in data.networks:
-        assert view.record.architecture.text in Page(render(data)).payload["networks"][0]["text"] or view.record.name
-    summary = data.summary
+    page, summary = Page(render(data)), data.summary
+    text = page.text
+    assert [each["text"] for each in page.payload["networks"]] == [view.record.architecture.text for view in data.every]
     for said in (
         summary.command,
         SETUP.device.name,
@@ -238,7 +237,7 @@ def test_page_says_the_figures_with_units_and_conditions(run: RunDirectory) -> N
         "386 M",
         "synthetic figures: made by a test, measured nowhere",
         "not a trained accuracy",
-        "published top-1 71",
+        "published top-1 72.0 %",
     ):
         assert said in text, said
     assert "FLOP" not in text
@@ -336,7 +335,8 @@ def test_a_table_that_lacks_ops_says_which(tmp_path: Path) -> None:
 
 
 def test_a_search_without_measurements_predictions_or_budgets(tmp_path: Path) -> None:
-    bare = NetworkRecord("found-1", space().decode(space().sample(1, np.random.default_rng(0))[0]), 3, 2, 1, role="best")
+    network = space().decode(space().sample(1, np.random.default_rng(0))[0])
+    bare = NetworkRecord("found-1", network, 3, 2, 1, role="best")
     run = write_run(
         tmp_path / "run", with_table=False, with_family=False, networks=(bare,), front=(), fidelity=None, setup=None,
         history=(), exports=(), budgets=(), seconds={}, warnings=(), noise_floor_mape=None, signal="", signal_note="",
