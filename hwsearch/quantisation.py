@@ -20,8 +20,6 @@ RECTIFIED_SCALE = 6 / 255
 """With zero point 0, saturation to 8 bits is the rectifier: ReLU6 needs no node, and ReLU's range is calibrated."""
 _WEIGHTED = ("Conv", "Gemm")
 _FUSED = ("Clip", "Relu")
-_PASSED = ("Flatten",)
-"""Layers that only reshape keep the quantised tensor they are given."""
 
 
 def quantised(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -71,12 +69,11 @@ class _Quantiser:
         output = node.output[0]
         reader = self._readers.get(output)
         fused = node.op_type == "Conv" and reader is not None and reader.op_type in _FUSED
-        if reader is not None and not fused and node.op_type not in _PASSED:
+        if reader is not None and not fused:
+            # Flatten too: only a DequantizeLinear right before the Gemm makes that an integer product
             gate = node.op_type == "Sigmoid"
             scale, zero = (GATE_SCALE, 0) if gate else (ACTIVATION_SCALE, ACTIVATION_ZERO)
             self._pair(output, f"{node.name}output/", scale, zero)
-        elif node.op_type in _PASSED:
-            self._scales[output] = self._scales[node.input[0]]
 
     def _quantise_output(self, name: str) -> None:
         # the classifier becomes an integer product only where its output is quantised as well

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Net = Annotated[str, typer.Argument(metavar="NET", help="a preset's name, a preset file, a run, or the text form")]
 Nets = Annotated[
-    list[str] | None, typer.Argument(metavar="NET...", help="preset names, preset files, runs, or text forms")
+    list[str] | None, typer.Argument(metavar="NET", help="preset names, preset files, runs, or text forms")
 ]
 NetFile = Annotated[Path | None, typer.Option("--file", metavar="NETS.txt", help="one network a line")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document")]

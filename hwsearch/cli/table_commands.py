@@ -62,7 +62,11 @@ def profile(
     seconds: Seconds = 24.0,
     networks: Annotated[
         list[str] | None,
-        typer.Option("--networks", metavar="NET", help="extend the table -o to this network's ops; repeatable"),
+        typer.Option(
+            "--networks",
+            metavar="NET",
+            help="extend the table -o to these networks' ops: names with commas; repeatable",
+        ),
     ] = None,
     output: Output = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite an existing table")] = False,
@@ -112,7 +116,9 @@ def _plan(
                 "exists already", where=str(path), next_command="--force to measure it anew, or another -o"
             )
         return plan(load_space(space), settings, has_profiler=runtime.has_profiler), ()
-    added = plan_networks([preset.architecture for preset in find_networks(networks)])
+    added = plan_networks(
+        [preset.architecture for preset in find_networks([name for each in networks for name in each.split(",")])]
+    )
     if not path.exists():
         whole = plan(load_space(space), settings, has_profiler=runtime.has_profiler)
         return tuple(dict.fromkeys((*whole, *added))), ()
@@ -172,7 +178,7 @@ def validate(
     import numpy as np
 
     from hwsearch import console
-    from hwsearch.errors import InputError
+    from hwsearch.errors import InputError, UnavailableError
     from hwsearch.estimate import TableEstimator
     from hwsearch.latency_table import fidelity_document
     from hwsearch.profiler import Progress, same_setup
@@ -183,6 +189,8 @@ def validate(
         raise InputError(f"{networks} networks", allowed="2..10000")
     loaded, chosen = open_table(table), load_space(space)
     setup = loaded.setup
+    if setup.precision == "unstated":
+        raise UnavailableError(f"the table holds measurements of others, on {setup.device.name}", where=table)
     runtime = open_target(setup.target, max(1, setup.threads), max(1, setup.batch), setup.precision)
     same_setup(loaded, runtime.setup, table)
     drawn = [chosen.decode(row) for row in chosen.sample(networks, np.random.default_rng([seed, 3]))]

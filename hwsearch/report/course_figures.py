@@ -13,7 +13,7 @@ from hwsearch.report.wording import METRIC_LABELS, count, ms
 
 STYLE_COLOURS = {"b": "@faster", "lite": "@better"}
 STYLE_SYMBOLS = {"b": "circle", "lite": "square"}
-SHOWN_HISTORY = ("predicted_top1", "latency_ms", "macs", "params", "activation_bytes", "front_size")
+SHOWN_HISTORY = ("predicted_top1", "latency_ms", "front_size", "macs", "params", "activation_bytes")
 """What of a search's history is drawn, in this order; at most three, one above the other."""
 MAX_PANELS = 3
 

@@ -25,6 +25,9 @@ from hwsearch.run_directory import RunDirectory, Summary, load_summary
 WINNER_ROLES = ("reference", "same_top1", "same_latency", "best")
 """The networks that are drawn and broken down, in this order."""
 
+MAX_PLACES = 2
+"""How many places of one warning are named."""
+
 
 @dataclass(frozen=True, slots=True)
 class StageView:
@@ -217,4 +220,5 @@ def _warnings(
             seen.setdefault(text, []).append(about)
     for text, places in seen.items():
         names = list(dict.fromkeys(places))
-        yield Notice(names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more", text)
+        more = f" and {len(names) - MAX_PLACES} more" if len(names) > MAX_PLACES else ""
+        yield Notice(", ".join(names[:MAX_PLACES]) + more, text)

@@ -13,6 +13,10 @@ from hwsearch.report.data import ReportData
 from hwsearch.report.wording import METRIC_LABELS, ROLE_LABELS, count, megabytes, ms, network_name, predicted_top1
 
 MAX_LABEL = 30
+SHOWN_POINTS = 6.0
+"""How far below the best predicted top-1 the chart opens; zooming out shows the rest."""
+CLOSE = 0.3
+"""Labels nearer than this, as a fraction of the width, get out of each other's way."""
 
 
 def hover(record: NetworkRecord) -> str:
@@ -51,19 +55,39 @@ def front_figure(data: ReportData) -> Figure | None:
     traces += _measured_markers(drawn, x, y)
     traces += _role_markers(drawn, x, y, fronts)
     conditions = " a batch" if x == "latency_ms" else ""
+    across, up = _view(drawn, x, y)
     shapes, notes = _budget_lines(data.summary.budgets, x, y)
     return {
         "data": traces,
         "layout": layout(
-            axis(METRIC_LABELS[x].replace(" (ms)", f", ms{conditions}")),
-            axis(METRIC_LABELS[y].replace(" (%)", ", %")),
+            axis(METRIC_LABELS[x].replace(" (ms)", f", ms{conditions}"), range=across),
+            axis(METRIC_LABELS[y].replace(" (%)", ", %"), range=up),
             shapes=shapes,
-            annotations=[*notes, *_labels(drawn, x, y)],
+            annotations=[*notes, *_labels(drawn, x, y, CLOSE * (across[1] - across[0]))],
         ),
     }
 
 
 Drawn = Sequence[tuple[int, NetworkRecord]]
+
+
+def _view(drawn: Drawn, x: str, y: str) -> tuple[list[float], list[float]]:
+    """The ranges that the chart opens on: the best networks and all those with a role, with room for their labels."""
+    best = max(getattr(record, y) for _, record in drawn)
+    shown = [
+        record
+        for _, record in drawn
+        if y != "predicted_top1" or record.role in SYMBOLS or getattr(record, y) >= best - SHOWN_POINTS
+    ]
+    xs = [getattr(record, x) for record in shown]
+    xs += [record.measured_latency_ms for record in shown if x == "latency_ms" and record.measured_latency_ms]
+    ys = [getattr(record, y) for record in shown]
+    return _roomy(xs, 0.06, 0.08), _roomy(ys, 0.08, 0.22)
+
+
+def _roomy(values: list[float], below: float, above: float) -> list[float]:
+    extent = (max(values) - min(values)) or abs(max(values)) or 1.0
+    return [min(values) - below * extent, max(values) + above * extent]
 
 
 def _spread(front: Drawn, x: str, y: str) -> list[Trace]:
@@ -146,12 +170,15 @@ def _measured_markers(drawn: Drawn, x: str, y: str) -> list[Trace]:
     return [link, trace]
 
 
-def _labels(drawn: Drawn, x: str, y: str) -> list[dict[str, Any]]:
+def _labels(drawn: Drawn, x: str, y: str, close: float) -> list[dict[str, Any]]:
     """Names beside the marks: winners above the front, the further right the higher; the reference below it."""
     records = {record.architecture: record for _, record in reversed(drawn) if record.role not in ("front", "")}
     named = list(records.values())
     above = sorted((r for r in named if r.role != "reference"), key=lambda record: getattr(record, x))
-    found = [_label(record, x, y, (-20, -30 - 22 * step), "right") for step, record in enumerate(above)]
+    found, step = [], 0
+    for left, record in zip((None, *above), above, strict=False):
+        step = step + 1 if left is not None and getattr(record, x) - getattr(left, x) < close else 0
+        found.append(_label(record, x, y, (-20, -28 - 20 * step), "right"))
     return found + [_label(record, x, y, (20, 34), "left") for record in named if record.role == "reference"]
 
 

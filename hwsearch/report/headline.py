@@ -53,7 +53,7 @@ def headline(summary: Summary) -> tuple[Piece, ...]:
     for role in ("same_top1", "same_latency", "best"):
         network = summary.by_role(role)
         if network is not None:
-            pieces += [Piece("; "), *_claim(role, network, reference)]
+            pieces += [Piece("; "), *_claim(role, network, summary)]
     return (*pieces, Piece("."))
 
 
@@ -69,9 +69,14 @@ def _opening(summary: Summary, reference: NetworkRecord | None) -> Iterator[Piec
     yield Piece("" if reference.measured_latency_ms else " (predicted)")
 
 
-def _claim(role: str, network: NetworkRecord, reference: NetworkRecord | None) -> Iterator[Piece]:
-    yield Piece(f"{network.name} is ")
-    yield Piece(_quality(role, network, reference), strong=role != "same_top1")
+def _claim(role: str, network: NetworkRecord, summary: Summary) -> Iterator[Piece]:
+    reference = summary.by_role("reference")
+    quality = _quality(role, network, reference)
+    if role == "best":
+        yield Piece(f"the best found under {_budgets(summary)} is {network.name}{', ' if quality else ''}")
+    else:
+        yield Piece(f"{network.name} is ")
+    yield Piece(quality, strong=role != "same_top1")
     ratio = time_ratio(network, reference)
     if ratio is not None:
         yield Piece(" in ")
@@ -80,10 +85,14 @@ def _claim(role: str, network: NetworkRecord, reference: NetworkRecord | None) -
         yield Piece(f": {ms(_latency(network))} {'measured' if network.measured_latency_ms else 'predicted'}")
 
 
+def _budgets(summary: Summary) -> str:
+    return " and ".join(budget(each) for each in summary.budgets) or "no budget"
+
+
 def _quality(role: str, network: NetworkRecord, reference: NetworkRecord | None) -> str:
     difference = top1_difference(network, reference)
-    if role == "best" or difference is None:
-        return "the best found under the budgets" if role == "best" else "the one found"
+    if difference is None:
+        return "" if role == "best" else "the one found"
     if role == "same_top1" and difference > -AS_GOOD:
         return f"predicted as good ({signed(difference)} points)"
     if abs(difference) < AS_GOOD:
@@ -120,7 +129,7 @@ def tiles(summary: Summary) -> tuple[Tile, ...]:
     if summary.fidelity is not None:
         found.append(_fidelity_tile(summary.fidelity, summary))
     seconds = sum(summary.seconds.values())
-    spent = (f"{duration(seconds)} for the whole run",) if seconds else ()
+    spent = (f"{duration(seconds)} in all",) if seconds else ()
     budgets = tuple(budget(each) for each in summary.budgets) or ("no budget",)
     found.append(Tile("Networks scored", f"{summary.evaluated:,}", (*budgets, *spent)))
     return tuple(found)

@@ -135,8 +135,9 @@
     const { data, layout } = coloured(figures[place.dataset.figure], getComputedStyle(root));
     const touch = matchMedia("(pointer: coarse)").matches;
     if (touch) layout.dragmode = false;  // a finger scrolls the page
-    if (place.clientWidth < 480) narrowed(layout);
-    return Plotly.react(place, data, layout, { ...settings, displayModeBar: touch ? false : "hover" });
+    const narrow = place.clientWidth < 480;
+    if (narrow) narrowed(layout);
+    return Plotly.react(place, data, layout, { ...settings, displayModeBar: touch || narrow ? false : "hover" });
   }
 
   function mark(index) {
