@@ -63,10 +63,10 @@ def parse_json(text: str, where: str) -> Any:  # noqa: ANN401 - JSON is any type
     try:
         return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_no_repeats)
     except json.JSONDecodeError as error:
-        cut = " (the file seems cut off)" if error.pos >= len(text.rstrip()) else ""
-        raise InputError(
-            f"not JSON: {error.msg} at line {error.lineno} column {error.colno}{cut}", where=where
-        ) from None
+        message = error.msg.removesuffix(" at")
+        ends_early = error.pos >= len(text.rstrip()) or message.startswith("Unterminated string")
+        cut = " (the file seems cut off)" if ends_early else ""
+        raise InputError(f"not JSON: {message} at line {error.lineno} column {error.colno}{cut}", where=where) from None
     except RecursionError:
         raise InputError("not JSON: nested too deep", where=where) from None
     except ValueError as error:

@@ -6,13 +6,14 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from hwsearch.architecture import Architecture
 from hwsearch.device import Setup
+from hwsearch.errors import FaultsError, InputError
 from hwsearch.json_file import Document, read_json, validate, write_json
 from hwsearch.latency import DRIFT_LIMIT, FloatArray, levels, noise_floor, noise_warnings
 from hwsearch.latency_table import SetupModel, setup_document
@@ -94,7 +95,7 @@ def measure(
 
 class _NetworkModel(Document):
     text: str
-    samples_ms: list[float] = Field(min_length=1)
+    samples_ms: list[Annotated[float, Field(gt=0)]] = Field(min_length=1)
 
 
 class _MeasurementModel(Document):
@@ -124,6 +125,11 @@ def save_measurement(measurement: Measurement, path: Path) -> None:
 def load_measurement(path: Path) -> Measurement:
     """Read samples back; InputError or FaultsError where the file is not whole and sound."""
     model = validate(_MeasurementModel, read_json(path, FORMAT, VERSION), str(path))
+    if len({len(network.samples_ms) for network in model.networks}) > 1:
+        raise FaultsError(str(path), ["networks: networks with different numbers of samples"])
     samples = np.array([network.samples_ms for network in model.networks], dtype=np.float64).T
-    networks = tuple(parse(network.text) for network in model.networks)
+    try:
+        networks = tuple(parse(network.text) for network in model.networks)
+    except InputError as error:
+        raise InputError(str(error), where=str(path)) from None
     return Measurement(model.setup.to_setup(), networks, samples, model.level)

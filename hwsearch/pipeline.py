@@ -153,8 +153,8 @@ class _Story:
         self._listener.on_step("scale", f"a family from {base.name}")
         family = scale_family(base.architecture, FAMILY_PHIS, "b", base_name=base.name)
         lite = scale_family(base.architecture, FAMILY_PHIS, "lite", base_name=base.name)
-        save_family(family, self._directory.family)
         save_family(lite, self._directory.lite_family)
+        save_family(family, self._directory.family)  # last: it says that this step is done
         return family
 
     def _measure(self, summary: Summary, family: Family) -> Measurement | None:

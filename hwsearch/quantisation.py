@@ -1,37 +1,51 @@
-"""The INT8 form of a graph: every tensor between layers quantised, as static quantisation leaves it.
+"""The INT8 form of a graph, as the static quantisation of its runtime leaves it.
 
 Written as QuantizeLinear / DequantizeLinear pairs (QDQ), which ONNX Runtime and OpenVINO turn into their
-integer kernels. Scales are fixed rather than calibrated: latency does not depend on them, and the weights are
-random anyway. To deploy, quantise the trained network with the runtime's own calibration.
+integer kernels. The two put the pairs in different places, and with them go different kernels: see ``Placement``.
+Scales are fixed rather than calibrated: latency does not depend on them, and the weights are random anyway.
+To deploy, quantise the trained network with the runtime's own calibration.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+Placement = Literal["onnxruntime", "openvino"]
+"""``onnxruntime``: every tensor between layers, unsigned, as ``quantize_static`` does. ``openvino``: as NNCF does,
+signed where values may be negative; swish stays fused with its convolution, a squeeze-excite's convolutions f32."""
+
 ACTIVATION_SCALE = 0.05
-ACTIVATION_ZERO = 128
+ACTIVATION_ZERO = np.uint8(128)
+SIGNED_ZERO = np.int8(0)
+UNSIGNED_ZERO = np.uint8(0)
 GATE_SCALE = 1 / 255
 """Sigmoids lie in 0..1."""
 RECTIFIED_SCALE = 6 / 255
 """With zero point 0, saturation to 8 bits is the rectifier: ReLU6 needs no node, and ReLU's range is calibrated."""
+_SQUEEZE_EXCITE = "/squeeze_excite/"
+_QUANTISED_SQUEEZE_EXCITE = ("/se_expand/sigmoid/", "/se_scale/")
+"""In OpenVINO's placement: the gate, and the map that it scales."""
 _WEIGHTED = ("Conv", "Gemm")
 _FUSED = ("Clip", "Relu")
 
 
-def quantised(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with 8-bit activations and per-channel 8-bit weights; input and output stay f32."""
-    return _Quantiser(model).run()
+def quantised(model: onnx.ModelProto, placement: Placement = "onnxruntime") -> onnx.ModelProto:
+    """A graph of ours with 8-bit activations and per-channel 8-bit weights; input and output stay f32."""
+    return _Quantiser(model, placement).run()
 
 
 class _Quantiser:
     """Rewrites one graph, node by node."""
 
-    def __init__(self, model: onnx.ModelProto) -> None:
+    def __init__(self, model: onnx.ModelProto, placement: Placement) -> None:
         self._model = model
+        self._nncf = placement == "openvino"
+        self._zero = SIGNED_ZERO if self._nncf else ACTIVATION_ZERO
         graph = model.graph
         self._values = {each.name: each for each in graph.initializer}
         self._readers = {name: node for node in graph.node for name in node.input}
@@ -43,10 +57,11 @@ class _Quantiser:
     def run(self) -> onnx.ModelProto:
         graph = self._model.graph
         first = graph.node[0].name
-        self._pair(graph.input[0].name, f"{first}input/", ACTIVATION_SCALE, ACTIVATION_ZERO)
+        self._pair(graph.input[0].name, f"{first}input/", ACTIVATION_SCALE, self._zero)
         for node in graph.node:
             self._rewrite(node)
-        self._quantise_output(graph.output[0].name)
+        if not self._nncf:
+            self._quantise_output(graph.output[0].name)
         rewritten = helper.make_graph(
             self._nodes, graph.name, list(graph.input), list(graph.output), list(self._kept.values())
         )
@@ -55,8 +70,8 @@ class _Quantiser:
         return model
 
     def _rewrite(self, node: onnx.NodeProto) -> None:
-        if node.op_type in _FUSED:
-            self._pair(node.input[0], f"{node.name}output/", RECTIFIED_SCALE, 0)
+        if node.op_type in _FUSED and not self._is_plain(node):
+            self._pair(node.input[0], f"{node.name}output/", RECTIFIED_SCALE, UNSIGNED_ZERO)
             self._renamed[node.output[0]] = self._renamed[node.input[0]]
             self._scales[node.output[0]] = RECTIFIED_SCALE
             return
@@ -66,26 +81,38 @@ class _Quantiser:
         del copy.input[:]
         copy.input.extend(inputs)
         self._nodes.append(copy)
-        output = node.output[0]
-        reader = self._readers.get(output)
-        fused = node.op_type == "Conv" and reader is not None and reader.op_type in _FUSED
-        if reader is not None and not fused:
-            # Flatten too: only a DequantizeLinear right before the Gemm makes that an integer product
+        if self._is_output_quantised(node):
             gate = node.op_type == "Sigmoid"
-            scale, zero = (GATE_SCALE, 0) if gate else (ACTIVATION_SCALE, ACTIVATION_ZERO)
-            self._pair(output, f"{node.name}output/", scale, zero)
+            scale, zero = (GATE_SCALE, UNSIGNED_ZERO) if gate else (ACTIVATION_SCALE, self._zero)
+            self._pair(node.output[0], f"{node.name}output/", scale, zero)
+
+    def _is_plain(self, node: onnx.NodeProto) -> bool:
+        """Whether the node computes in f32: NNCF leaves the convolutions of a squeeze-excite alone."""
+        return self._nncf and _SQUEEZE_EXCITE in node.name and not node.name.endswith(_QUANTISED_SQUEEZE_EXCITE)
+
+    def _is_output_quantised(self, node: onnx.NodeProto) -> bool:
+        reader = self._readers.get(node.output[0])
+        if reader is None or (node.op_type == "Conv" and reader.op_type in _FUSED):
+            return False
+        if not self._nncf:
+            # Flatten too: only a DequantizeLinear right before the Gemm makes that an integer product
+            return True
+        if _SQUEEZE_EXCITE in node.name:
+            return not self._is_plain(node)
+        return node.op_type not in ("Sigmoid", "Flatten") and not reader.name.endswith("/swish/")
 
     def _quantise_output(self, name: str) -> None:
         # the classifier becomes an integer product only where its output is quantised as well
         last = self._nodes[-1]
         last.output[0] = f"{name}:f32"
-        self._pair(last.output[0], f"{last.name}output/", ACTIVATION_SCALE, ACTIVATION_ZERO)
+        self._pair(last.output[0], f"{last.name}output/", ACTIVATION_SCALE, self._zero)
         self._nodes[-1].output[0] = name
 
     def _input(self, node: onnx.NodeProto, position: int, name: str) -> str:
         if name not in self._values:
             return self._renamed.get(name, name)
-        if node.op_type not in _WEIGHTED:
+        # NNCF leaves biases in f32
+        if node.op_type not in _WEIGHTED or self._is_plain(node) or (self._nncf and position == 2):
             self._kept[name] = self._values[name]
             return name
         if name not in self._renamed:
@@ -119,11 +146,11 @@ class _Quantiser:
         self._nodes.append(helper.make_node("DequantizeLinear", inputs, [output], name=label, axis=0))
         return output
 
-    def _pair(self, tensor: str, label: str, scale: float, zero: int) -> None:
+    def _pair(self, tensor: str, label: str, scale: float, zero: np.uint8 | np.int8) -> None:
         """Quantise a tensor and dequantise it again for whoever reads it."""
         constants = [
             self._keep(f"scale:{scale:g}", np.array(scale, dtype=np.float32)),
-            self._keep(f"zero:{zero}", np.array(zero, dtype=np.uint8)),
+            self._keep(f"zero:{zero}:{zero.dtype}", np.array(zero)),
         ]
         middle, output = f"{tensor}:q", f"{tensor}:dq"
         self._nodes.append(helper.make_node("QuantizeLinear", [tensor, *constants], [middle], name=f"{label}quantise/"))

@@ -196,6 +196,11 @@ def summary_document(summary: Summary) -> dict[str, Any]:
 def load_summary(path: Path) -> Summary:
     """Read a summary; InputError or FaultsError where it is not whole and sound."""
     model = validate(_SummaryModel, read_json(path, SUMMARY_FORMAT, VERSION), str(path))
+    try:
+        networks = tuple(each.to_record() for each in model.networks)
+        front = tuple(each.to_record() for each in model.front)
+    except InputError as error:
+        raise InputError(str(error), where=str(path)) from None
     return Summary(
         command=model.command,
         created=model.created,
@@ -206,8 +211,8 @@ def load_summary(path: Path) -> Summary:
         setup=model.setup.to_setup() if model.setup else None,
         table=model.table,
         fidelity=model.fidelity.to_fidelity() if model.fidelity else None,
-        networks=tuple(each.to_record() for each in model.networks),
-        front=tuple(each.to_record() for each in model.front),
+        networks=networks,
+        front=front,
         evaluated=model.evaluated,
         seconds=model.seconds,
         signal=model.signal,

@@ -167,6 +167,7 @@ class SearchSpace:
             stem_channels=self.stem_channels,
             head_channels=self.head_channels,
             activation=self.activation,
+            num_classes=self.num_classes,
         )
 
     @cached_property

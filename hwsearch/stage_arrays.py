@@ -6,13 +6,13 @@ Row ``n``, column ``s`` of each array is that field of stage ``s`` of network ``
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from hwsearch.architecture import Activation, Architecture
+from hwsearch.architecture import Activation, Architecture, Stage
 from hwsearch.errors import InputError
 
 IntArray = npt.NDArray[np.int64]
@@ -34,6 +34,7 @@ class StageArrays:
     stem_channels: int
     head_channels: int
     activation: Activation
+    num_classes: int = 1000
 
     @property
     def num_networks(self) -> int:
@@ -53,7 +54,7 @@ def from_architectures(architectures: Sequence[Architecture]) -> StageArrays:
     first = architectures[0]
     for other in architectures:
         if _shared_part(other) != _shared_part(first):
-            raise InputError("networks that differ in stem, head, activation or number of stages cannot be stacked")
+            raise InputError("networks that differ in stem, head, classes, activation or number of stages cannot be stacked")
 
     def column(field: str) -> list[list[float]]:
         return [[getattr(stage, field) for stage in network.stages] for network in architectures]
@@ -69,8 +70,26 @@ def from_architectures(architectures: Sequence[Architecture]) -> StageArrays:
         stem_channels=first.stem_channels,
         head_channels=first.head_channels,
         activation=first.activation,
+        num_classes=first.num_classes,
     )
 
 
+def to_architectures(arrays: StageArrays) -> Iterator[Architecture]:
+    """The networks one by one, for judges that take a single one."""
+    fields = ("kernel_size", "stride", "expand_ratio", "out_channels", "num_repeats", "se_ratio")
+    columns = [getattr(arrays, field).tolist() for field in fields]
+    for resolution, *rows in zip(arrays.resolution.tolist(), *columns, strict=True):
+        stages = tuple(Stage(*values) for values in zip(*rows, strict=True))
+        yield Architecture(
+            resolution, arrays.stem_channels, stages, arrays.head_channels, arrays.activation, arrays.num_classes
+        )
+
+
 def _shared_part(network: Architecture) -> tuple[object, ...]:
-    return (len(network.stages), network.stem_channels, network.head_channels, network.activation)
+    return (
+        len(network.stages),
+        network.stem_channels,
+        network.head_channels,
+        network.activation,
+        network.num_classes,
+    )

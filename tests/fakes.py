@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -25,11 +26,13 @@ def node_ms(layer: Layer) -> float:
     return NODE_MS + MS_A_MAC * layer_macs(layer)
 
 
+@lru_cache(maxsize=None)
 def op_ms(op: Op) -> float:
     """What one op takes: the sum of its nodes."""
     return sum(node_ms(layer) for layer in layers(op))
 
 
+@lru_cache(maxsize=None)
 def network_ms(network: Architecture) -> float:
     """What a whole network takes."""
     return sum(op_ms(op) for op in ops(network))

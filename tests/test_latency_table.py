@@ -83,7 +83,7 @@ def test_a_frame_has_one_row_an_op(table):
 OP = "mbconv_r16_i8_o16_k3_s2_e1_se0_swish"
 CORRUPTIONS = {
     "setup.threads": [-1, 1.5, "1", None],
-    "setup.batch": [0, True],
+    "setup.batch": [-1, True],
     "setup.precision": ["fp32", "", 3],
     "setup.device": [None, "cpu"],
     "setup.device.cores": [-1],

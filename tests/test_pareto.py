@@ -89,3 +89,14 @@ def test_hypervolume_counts_unit_cells(values):
     cells = itertools.product(range(6), repeat=values.shape[1])
     expected = sum(bool(np.any(np.all(values <= cell, axis=1))) for cell in cells) if len(values) else 0
     assert hypervolume(values, reference) == expected
+
+
+@pytest.mark.parametrize("objectives", [3, 4])
+def test_non_dominated_of_many_rows(objectives):
+    rng = np.random.default_rng(1)
+    values = np.concatenate([rng.integers(0, 12, size=(2500, objectives)).astype(float)] * 2)
+    unique, counts = np.unique(values, axis=0, return_counts=True)
+    front = [row for row in unique if not np.any(np.all(unique <= row, axis=1) & np.any(unique < row, axis=1))]
+    kept = values[non_dominated(values)]
+    assert np.array_equal(np.unique(kept, axis=0), np.array(front))
+    assert len(kept) == sum(counts[np.all(unique == row, axis=1)].sum() for row in front)

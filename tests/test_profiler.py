@@ -59,7 +59,7 @@ def interrupt_at(runs=(), profiles=(), error=KeyboardInterrupt):
     return {"before_run": lambda n: stop(n, runs), "before_profile": lambda n: stop(n, profiles)}
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(5))
 def test_interruptions_at_random_turns_change_nothing(tmp_path, uninterrupted, seed):
     table, runs = uninterrupted
     rng = np.random.default_rng(seed)
@@ -89,7 +89,7 @@ def test_what_was_measured_is_not_measured_again(tmp_path, uninterrupted):
     assert second.profiles == 0
 
 
-@pytest.mark.parametrize("part", np.linspace(0.02, 0.999, 25).tolist())
+@pytest.mark.parametrize("part", [0.01, 0.1, 0.3, 0.5, 0.62, 0.77, 0.9, 0.999])
 def test_a_journal_cut_short_by_a_crash_still_leads_to_the_same_table(tmp_path, uninterrupted, part):
     table, _ = uninterrupted
     measure(quiet(), tmp_path / "journal")  # a journal is removed by whoever has saved the table

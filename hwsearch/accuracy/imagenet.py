@@ -14,7 +14,7 @@ import numpy as np
 
 from hwsearch.accuracy import domain
 from hwsearch.accuracy.network import CHUNK, Evaluator, Network, load_network, scaled
-from hwsearch.accuracy.signal import Prediction
+from hwsearch.accuracy.signal import PREDICTED_TOP1, Metric, Prediction
 from hwsearch.errors import OutOfDomainError
 from hwsearch.stage_arrays import StageArrays
 
@@ -28,6 +28,9 @@ _MAX_FAULTS_SHOWN = 12
 
 class ImagenetSignal:
     """The ``imagenet`` accuracy signal; holds no state that a prediction changes."""
+
+    metric: Metric = PREDICTED_TOP1
+    search_evaluations: int | None = None
 
     def __init__(self, network: Network, name: str = "imagenet") -> None:
         self._network = network

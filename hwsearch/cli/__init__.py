@@ -8,6 +8,7 @@ import sys
 INTERRUPTED = 130
 BROKEN = 5
 USAGE = 2
+MAX_SHOWN = 200
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def run(arguments: list[str]) -> int:
     from hwsearch.errors import HwsearchError
 
     try:
-        code = app(args=arguments, prog_name="hwsearch", standalone_mode=False)
+        code = app(args=arguments or ["--help"], prog_name="hwsearch", standalone_mode=False)
         sys.stdout.flush()
     except HwsearchError as error:
         return _fail(str(error), error.exit_code)
@@ -35,6 +36,10 @@ def run(arguments: list[str]) -> int:
         # whoever read our output has gone; let nothing be flushed into the closed pipe at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a path that no file system takes, a folder that may not be read
+        if error.filename is None:
+            return _unexpected(error)
+        return _fail(f"{str(error.filename)[:MAX_SHOWN]}: {error.strerror}", USAGE)
     except Exception as error:
         return _unexpected(error)
     return code if isinstance(code, int) else 0

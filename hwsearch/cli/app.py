@@ -14,7 +14,6 @@ from hwsearch.cli import networks_commands, search_commands, table_commands
 app = typer.Typer(
     name="hwsearch",
     help="Measure your hardware, search an EfficientNet for it, scale it into a family, ship it as presets.",
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from hwsearch.architecture import Architecture
 from hwsearch.coefficients import STYLES
 from hwsearch.errors import HwsearchError, InputError, nearest_name
 from hwsearch.family import SUFFIX, Family, save_family
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 """Where ``hwsearch run`` puts a run that was given no place."""
 MAX_PHIS = 64
+PROBE_SECONDS = 2.0
+"""Time for each network that a search for a law measures."""
 
 
 def base_network(net: str | None) -> tuple[Preset, str]:
@@ -61,25 +65,75 @@ def _number(text: str, whole: str) -> float:
 
 
 def scaled_families(
-    base: Preset, phis: list[float], style: str, coefficients: str, law: tuple[float, float, float]
+    base: Preset,
+    phis: list[float],
+    style: str,
+    coefficients: str,
+    law: tuple[float, float, float],
+    target: str | None = None,
 ) -> list[Family]:
-    """One family a style."""
+    """One family a style; with coefficients ``search``, each by the law that is best for it."""
+    if target is not None and coefficients != "search":
+        raise InputError("--target is for a law searched on a device", allowed="--coefficients search")
     wanted = STYLES if style == "both" else (style,)
     for each in wanted:
         if each not in STYLES:
             known = (*STYLES, "both")
             raise InputError(f"--style {style[:40]}", allowed=", ".join(known), nearest=nearest_name(style, known))
+    laws = {
+        each: searched_law(base, cast("Style", each), target) if coefficients == "search" else Law(*law)
+        for each in wanted
+    }
+    source = "law" if coefficients == "search" else coefficients
     return [
         scale_family(
             base.architecture,
             phis,
             cast("Style", each),
-            Law(*law),
-            coefficients=cast("Source", coefficients),
+            laws[each],
+            coefficients=cast("Source", source),
             base_name=base.name,
         )
         for each in wanted
     ]
+
+
+def searched_law(base: Preset, style: Style, target: str | None) -> Law:
+    """The step of phi that is predicted to gain most where it doubles the MACs, or the latency on a target."""
+    from hwsearch import console
+    from hwsearch.scaling_search import best_law, search_laws
+
+    latency_ms = _stopwatch(target) if target else None
+    what = f"latency on {target}" if target else "MACs"
+    frame = search_laws(base.architecture, style, latency_ms=latency_ms)
+    law, first = best_law(frame), frame.iloc[0]
+    console.say(
+        f"{style}: alpha {law.alpha:g}, beta {law.beta:g}, gamma {law.gamma:g}, of {len(frame)} steps that double the"
+        f" {what}; {int(frame['within_error'].sum())} are as good within the law's error. Shares of the growth:"
+        f" depth {first['depth_share']:.2f}, width {first['width_share']:.2f},"
+        f" resolution {first['resolution_share']:.2f}"
+    )
+    return law
+
+
+def _stopwatch(target: str) -> Callable[[Architecture], float]:
+    """Latency of a network on a target, ms, each beside the first one asked for, so that drift cancels."""
+    from hwsearch.measurement import measure
+    from hwsearch.runtimes import RuntimeOptions, open_runtime
+
+    runtime = open_runtime(target, RuntimeOptions())
+    first: list[Architecture] = []
+    level: list[float] = []
+
+    def latency_ms(architecture: Architecture) -> float:
+        if not first:
+            first.append(architecture)
+            level.append(float(measure(runtime, [architecture], seconds=PROBE_SECONDS).latency_ms[0]))
+            return level[0]
+        found = measure(runtime, [first[0], architecture], seconds=PROBE_SECONDS).latency_ms
+        return float(found[1] / found[0]) * level[0]
+
+    return latency_ms
 
 
 def write_families(families: list[Family], folder: Path) -> list[Path]:

@@ -216,22 +216,32 @@ def scale(
     phi: Annotated[str, typer.Option("--phi", metavar="PHI", help="a number, several (0,1,2), or a range (0:7)")] = "1",
     style: Annotated[str, typer.Option("--style", metavar="b|lite|both", help="how to scale")] = "both",
     coefficients: Annotated[
-        str, typer.Option("--coefficients", metavar="law|published", help="the law, or the published B and Lite rows")
+        str,
+        typer.Option(
+            "--coefficients",
+            metavar="law|published|search",
+            help="the law; the published B and Lite rows; or a law searched for this base (and --target)",
+        ),
     ] = "law",
     alpha: Annotated[float, typer.Option("--alpha", metavar="A", help="depth a phi")] = 1.2,
     beta: Annotated[float, typer.Option("--beta", metavar="B", help="width a phi")] = 1.1,
     gamma: Annotated[float, typer.Option("--gamma", metavar="G", help="resolution a phi")] = 1.15,
+    target: Target = None,
     table: Table = None,
     output: Output = None,
     as_json: Json = False,
 ) -> None:
-    """Scale a network into a B-style and a Lite-style family; every figure counts the rounded network."""
+    """Scale a network into a B-style and a Lite-style family; every figure counts the rounded network.
+
+    --coefficients search looks for alpha, beta and gamma anew: the steps that double the MACs, or with
+    --target the latency measured there, ranked by a law fitted on published scaling results.
+    """
     from hwsearch import console
     from hwsearch.cli.families import base_network, parse_phis, scaled_families, write_families
 
     base, said = base_network(net)
     console.say(f"base: {base.name}{said}")
-    families = scaled_families(base, parse_phis(phi), style, coefficients, (alpha, beta, gamma))
+    families = scaled_families(base, parse_phis(phi), style, coefficients, (alpha, beta, gamma), target)
     estimator = open_estimator(table)
     files = write_families(families, output) if output else []
     if as_json:

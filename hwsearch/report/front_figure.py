@@ -63,7 +63,7 @@ def front_figure(data: ReportData) -> Figure | None:
             axis(METRIC_LABELS[x].replace(" (ms)", f", ms{conditions}"), range=across),
             axis(METRIC_LABELS[y].replace(" (%)", ", %"), range=up),
             shapes=shapes,
-            annotations=[*notes, *_labels(drawn, x, y, CLOSE * (across[1] - across[0]))],
+            annotations=[*notes, *_labels(drawn, x, y, across)],
         ),
     }
 
@@ -170,16 +170,20 @@ def _measured_markers(drawn: Drawn, x: str, y: str) -> list[Trace]:
     return [link, trace]
 
 
-def _labels(drawn: Drawn, x: str, y: str, close: float) -> list[dict[str, Any]]:
+def _labels(drawn: Drawn, x: str, y: str, across: list[float]) -> list[dict[str, Any]]:
     """Names beside the marks: winners above the front, the further right the higher; the reference below it."""
     records = {record.architecture: record for _, record in reversed(drawn) if record.role not in ("front", "")}
-    named = list(records.values())
-    above = sorted((r for r in named if r.role != "reference"), key=lambda record: getattr(record, x))
+    above = sorted((r for r in records.values() if r.role != "reference"), key=lambda record: getattr(record, x))
+    width = across[1] - across[0]
     found, step = [], 0
     for left, record in zip((None, *above), above, strict=False):
-        step = step + 1 if left is not None and getattr(record, x) - getattr(left, x) < close else 0
+        step = step + 1 if left is not None and getattr(record, x) - getattr(left, x) < CLOSE * width else 0
         found.append(_label(record, x, y, (-20, -28 - 20 * step), "right"))
-    return found + [_label(record, x, y, (20, 34), "left") for record in named if record.role == "reference"]
+    for record in records.values():
+        if record.role == "reference":
+            at_edge = getattr(record, x) > across[1] - CLOSE * width
+            found.append(_label(record, x, y, (-16 if at_edge else 20, 34), "right" if at_edge else "left"))
+    return found
 
 
 def _label(record: NetworkRecord, x: str, y: str, offset: tuple[int, int], anchor: str) -> dict[str, Any]:

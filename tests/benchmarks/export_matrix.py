@@ -9,6 +9,7 @@ KerasCV is not run (it needs TensorFlow): its files are read back by hwsearch's 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 import tempfile
@@ -90,6 +91,8 @@ def groups(count: int) -> Iterator[tuple[str, Padding, list[Architecture]]]:
         style = "lite" if space.activation == "relu6" else "b"
         scaled = [scale_phi(network, phi, style).architecture for network in networks[:4] for phi in (-1, 1, 2)]
         yield f"{name}, scaled to {style} phi -1, 1, 2 ({len(scaled)})", "same", scaled
+    networks = [with_squeeze_excite(network) for network in sampled(load_space("efficientnet-b0"), count)]
+    yield f"efficientnet-b0, se_ratio 0.25 in every stage ({count} random)", "same", networks
     published = [preset.architecture.with_resolution(112) for preset in reference_presets().values()]
     for family in ("efficientnet-b", "efficientnet-lite", "m"):
         members = [
@@ -107,6 +110,12 @@ def sampled(space: SearchSpace, count: int) -> list[Architecture]:
     found = [space.decode(row) for row in space.sample(count, rng)]
     sides = [224, 225, *rng.integers(64, 140, size=count).tolist()]
     return [network.with_resolution(int(side)) for network, side in zip(found, sides, strict=False)]
+
+
+def with_squeeze_excite(architecture: Architecture) -> Architecture:
+    """The network with squeeze-excite in every stage and an even side: what transformers asks for."""
+    stages = tuple(dataclasses.replace(stage, se_ratio=0.25) for stage in architecture.stages)
+    return dataclasses.replace(architecture, stages=stages, resolution=architecture.resolution // 2 * 2)
 
 
 def measure(networks: list[Architecture], to: str, padding: Padding, group: str) -> Cell:

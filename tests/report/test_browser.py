@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic_run import B0, write_run
+from synthetic_run import B0, SETUP, write_run
 
 from hwsearch.report import write_report
 from hwsearch.run_directory import load_summary, save_summary
@@ -157,8 +157,22 @@ def test_texts_stay_texts(viewer: Viewer, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     summary = load_summary(run.summary)
     hostile = tuple(dataclasses.replace(each, name=ATTACK, warnings=(ATTACK,)) for each in summary.networks)
-    save_summary(dataclasses.replace(summary, networks=hostile, command=ATTACK, warnings=(ATTACK,)), run.summary)
+    long = "unbroken" * 40
+    device = dataclasses.replace(SETUP.device, name=long)
+    changed = dataclasses.replace(
+        summary,
+        networks=hostile,
+        command=ATTACK + long,
+        warnings=(ATTACK, long),
+        table=long,
+        setup=dataclasses.replace(SETUP, device=device),
+        seconds={long: 1.0},
+    )
+    save_summary(changed, run.summary)
     viewer.show(write_report(run, tmp_path / "report.html"))
+    assert viewer("return document.documentElement.scrollWidth") <= 1280
+    viewer.show(tmp_path / "report.html", width=390)
+    assert viewer("return document.documentElement.scrollWidth") <= 390
     viewer("document.getElementById('next').click()")
     assert viewer("return window.hurt") is None
     assert viewer("return document.querySelectorAll('main img').length") == 0
