@@ -51,6 +51,7 @@ class _Quantiser:
         self._readers = {name: node for node in graph.node for name in node.input}
         self._renamed: dict[str, str] = {}
         self._scales: dict[str, float] = {}
+        self._unsigned: set[str] = set()
         self._kept: dict[str, onnx.TensorProto] = {}
         self._nodes: list[onnx.NodeProto] = []
 
@@ -74,6 +75,7 @@ class _Quantiser:
             self._pair(node.input[0], f"{node.name}output/", RECTIFIED_SCALE, UNSIGNED_ZERO)
             self._renamed[node.output[0]] = self._renamed[node.input[0]]
             self._scales[node.output[0]] = RECTIFIED_SCALE
+            self._unsigned.add(node.output[0])
             return
         inputs = [self._input(node, position, name) for position, name in enumerate(node.input)]
         copy = onnx.NodeProto()
@@ -82,9 +84,15 @@ class _Quantiser:
         copy.input.extend(inputs)
         self._nodes.append(copy)
         if self._is_output_quantised(node):
-            gate = node.op_type == "Sigmoid"
-            scale, zero = (GATE_SCALE, UNSIGNED_ZERO) if gate else (ACTIVATION_SCALE, self._zero)
-            self._pair(node.output[0], f"{node.name}output/", scale, zero)
+            scale = GATE_SCALE if node.op_type == "Sigmoid" else ACTIVATION_SCALE
+            self._pair(node.output[0], f"{node.name}output/", scale, self._zero_of(node))
+
+    def _zero_of(self, node: onnx.NodeProto) -> np.uint8 | np.int8:
+        if node.op_type == "Sigmoid":
+            return UNSIGNED_ZERO
+        # means and products of what is not negative are not negative either
+        passed = self._nncf and node.op_type in ("GlobalAveragePool", "Mul")
+        return UNSIGNED_ZERO if passed and self._unsigned.issuperset(node.input) else self._zero
 
     def _is_plain(self, node: onnx.NodeProto) -> bool:
         """Whether the node computes in f32: NNCF leaves the convolutions of a squeeze-excite alone."""
@@ -158,6 +166,8 @@ class _Quantiser:
             helper.make_node("DequantizeLinear", [middle, *constants], [output], name=f"{label}dequantise/")
         )
         self._renamed[tensor], self._scales[tensor] = output, scale
+        if zero == UNSIGNED_ZERO and zero.dtype == np.uint8:
+            self._unsigned.add(tensor)
 
     def _keep(self, name: str, values: npt.NDArray[np.generic]) -> str:
         if name not in self._kept:
