@@ -14,8 +14,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
 
-from hwsearch.architecture import Architecture
-from hwsearch.operation import IMAGE_CHANNELS, PARTS, Layer, Op, Part, layers, ops
+from hwsearch.architecture import Architecture, Stage
+from hwsearch.operation import IMAGE_CHANNELS, PARTS, STEM_STRIDE, Layer, Op, Part, layers, ops
 from hwsearch.weights import Weights, check_weights, random_weights
 
 Padding = Literal["same", "symmetric"]
@@ -50,17 +50,48 @@ def to_onnx(
     tensor = INPUT_NAME
     for index, op in enumerate(ops(architecture)):
         tensor = writer.write_op(index, op, tensor)
-    writer.rename_output(OUTPUT_NAME)
-    graph = helper.make_graph(
-        writer.nodes,
-        "network",
-        [_tensor_info(INPUT_NAME, [batch, IMAGE_CHANNELS, architecture.resolution, architecture.resolution])],
-        [_tensor_info(OUTPUT_NAME, [batch, architecture.num_classes])],
-        writer.initializers,
-    )
-    model = helper.make_model(graph, producer_name="hwsearch", opset_imports=[helper.make_opsetid("", OPSET)])
-    model.ir_version = IR_VERSION
-    return model
+    side = architecture.resolution
+    return writer.model("network", [batch, IMAGE_CHANNELS, side, side], [batch, architecture.num_classes])
+
+
+def block_to_onnx(
+    op: Op,
+    weights: Weights | None = None,
+    *,
+    batch: int = 1,
+    padding: Padding = "same",
+    epsilon: float = BATCH_NORM_EPSILON,
+) -> onnx.ModelProto:
+    """One op alone as an ONNX model, for those who time blocks outside networks; input and output as ``to_onnx``'s.
+
+    The input has shape (batch, in_channels, R, R), the output (batch, out_channels, R', R') f32, a classifier's
+    (batch, out_channels). ``weights`` are named as those of op 0 (``0.expand.weight``); without, random ones.
+    """
+    if weights is None:
+        home, index = _smallest_network(op)
+        weights = {
+            name.replace(f"{index}.", "0.", 1): array
+            for name, array in random_weights(home).items()
+            if name.startswith(f"{index}.")
+        }
+    writer = _Writer(weights, padding, epsilon)
+    writer.write_op(0, op, INPUT_NAME)
+    output = [batch, op.out_channels] + ([] if op.kind == "classifier" else [op.out_resolution] * 2)
+    return writer.model("block", [batch, op.in_channels, op.resolution, op.resolution], output)
+
+
+def _smallest_network(op: Op) -> tuple[Architecture, int]:
+    """A network that holds the op, and where."""
+    plain = Stage(1, 1, 1, op.in_channels, 1, 0.0)
+    side, channels, activation = STEM_STRIDE * op.resolution, op.in_channels, op.activation
+    if op.kind == "stem":
+        return Architecture(op.resolution, op.out_channels, (plain,), 1, activation, 1), 0
+    if op.kind == "head":
+        return Architecture(side, channels, (plain,), op.out_channels, activation, 1), 2
+    if op.kind == "classifier":
+        return Architecture(side, 1, (plain,), channels, activation, op.out_channels), 3
+    stage = Stage(op.kernel_size, op.stride, op.expand_ratio, op.out_channels, 1, op.se_ratio)
+    return Architecture(side, channels, (stage,), 1, activation, 1), 1
 
 
 def part_of_node(name: str) -> tuple[int, Part] | None:
@@ -108,8 +139,19 @@ class _Writer:
                 tensor = self._convolution(index, layer, prefix, tensor)
         return tensor
 
-    def rename_output(self, name: str) -> None:
-        self.nodes[-1].output[0] = name
+    def model(self, name: str, input_shape: list[int], output_shape: list[int]) -> onnx.ModelProto:
+        """The model of what was written; its output is that of the last node."""
+        self.nodes[-1].output[0] = OUTPUT_NAME
+        graph = helper.make_graph(
+            self.nodes,
+            name,
+            [_tensor_info(INPUT_NAME, input_shape)],
+            [_tensor_info(OUTPUT_NAME, output_shape)],
+            self.initializers,
+        )
+        model = helper.make_model(graph, producer_name="hwsearch", opset_imports=[helper.make_opsetid("", OPSET)])
+        model.ir_version = IR_VERSION
+        return model
 
     def _convolution(self, index: int, layer: Layer, prefix: str, tensor: str) -> str:
         weight, bias = self._folded(index, layer)

@@ -27,7 +27,7 @@ def find_network(text: str) -> Preset:
     if _is_text_form(stripped):
         return Preset("network", parse(stripped))
     path, _, role = stripped.partition(":")
-    if path and Path(path).exists():
+    if path and _exists(Path(path)):
         return _from_path(Path(path), role)
     raise InputError(
         f"{stripped[:60]!r} is no network",
@@ -45,6 +45,13 @@ def find_networks(texts: list[str], file: Path | None = None) -> list[Preset]:
     if not found:
         raise InputError("no network was given", allowed="NET..., or --file NETS.txt", next_command="hwsearch presets")
     return found
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that no file system takes
+        return False
 
 
 def _is_text_form(text: str) -> bool:

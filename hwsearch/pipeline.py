@@ -18,7 +18,7 @@ from hwsearch.accuracy import AccuracySignal, load_signal
 from hwsearch.budget import Budget
 from hwsearch.errors import InexpressibleError, UnavailableError
 from hwsearch.estimate import TableEstimator
-from hwsearch.export import export
+from hwsearch.export import able, export
 from hwsearch.family import DeviceLatency, Family, Variant, load_family, save_family
 from hwsearch.in_context import reference_walls
 from hwsearch.judge import judge
@@ -191,11 +191,18 @@ class _Story:
 
     def _export_one(self, preset: Preset, to: str) -> dict[str, str]:
         folder = self._directory.exports / preset.name / to
+        entry = {"network": preset.name, "format": to}
+        where = str(folder.relative_to(self._directory.path))
         try:
             export(preset, to, folder)
-        except (InexpressibleError, UnavailableError) as error:
-            return {"network": preset.name, "format": to, "refused": str(error)}
-        return {"network": preset.name, "format": to, "folder": str(folder.relative_to(self._directory.path))}
+        except InexpressibleError as error:
+            if to in able(preset, "symmetric"):
+                export(preset, to, folder, "symmetric")
+                return {**entry, "folder": where, "padding": "symmetric"}
+            return {**entry, "refused": str(error)}
+        except UnavailableError as error:
+            return {**entry, "refused": str(error)}
+        return {**entry, "folder": where}
 
     def _preset(self, summary: Summary, record: NetworkRecord) -> Preset:
         found = {

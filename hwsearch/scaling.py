@@ -1,6 +1,6 @@
 """Compound scaling: one network becomes a family, in the B style or the Lite style.
 
-Rounding decides what a scaled network costs: ceil() makes B1 of B0 1.77 times the MACs where depth * width² *
+Rounding decides what a scaled network costs: ceil() makes B1 of B0 1.78 times the MACs where depth * width² *
 resolution² says 1.26. So nothing here multiplies a cost: every figure of a variant is counted on its rounded network.
 """
 
@@ -29,6 +29,7 @@ from hwsearch.errors import FaultsError, InputError, nearest_name
 from hwsearch.family import Family, Variant
 from hwsearch.operation import STEM_STRIDE
 from hwsearch.preset import PublishedTop1, reference_presets
+from hwsearch.rounding import round_channels
 
 __all__ = [
     "PUBLISHED_B",
@@ -62,11 +63,7 @@ def round_filters(channels: int, width: float, divisor: int = DEPTH_DIVISOR) -> 
 
     As in the authors' code. A width of exactly 1 leaves the channels alone, multiple or not.
     """
-    if width == 1:
-        return channels
-    wanted = channels * width
-    rounded = max(divisor, int(wanted + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * wanted else rounded
+    return channels if width == 1 else round_channels(channels, width, divisor)
 
 
 def round_repeats(repeats: int, depth: float) -> int:

@@ -54,7 +54,7 @@ def from_architectures(architectures: Sequence[Architecture]) -> StageArrays:
     first = architectures[0]
     for other in architectures:
         if _shared_part(other) != _shared_part(first):
-            raise InputError("networks that differ in stem, head, classes, activation or number of stages cannot be stacked")
+            raise InputError("networks that differ in stem, head, activation or number of stages cannot be stacked")
 
     def column(field: str) -> list[list[float]]:
         return [[getattr(stage, field) for stage in network.stages] for network in architectures]

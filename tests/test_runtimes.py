@@ -146,6 +146,7 @@ class TestEveryRuntime:
         ("command", "needs an executable.*command:FILE"),
         ("command:/no/such/file", "no such file"),
         ("command:/", "no such file"),
+        ("command:" + "x" * 5000, "no such file"),
     ],
 )
 def test_a_target_that_is_none_is_refused(target, said):

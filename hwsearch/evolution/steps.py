@@ -171,10 +171,10 @@ class Run:
         last = state.phase == "unite"
         share = 1.0 if last else (state.restart + 1) / (self.settings.restarts + 1)
         left = int(self.settings.polish_evaluations * share) - state.polished
-        reach = int(state.archive.explored.min()) + 1
+        reach = self._reach(state.archive.explored, _FAR if last else _NEAR)
         if left <= 0 or reach > (_FAR if last else _NEAR) or left < len(self._moves[reach]):
             return dataclasses.replace(state, phase="climb") if last else self._restarted(state)
-        chosen = self._spread(np.flatnonzero(state.archive.explored < reach), reach, left)
+        chosen = self._spread(np.flatnonzero(state.archive.explored == reach - 1), reach, left)
         archive, spent = state.archive.marked(chosen, reach), 0
         for rows in batches(state.archive.rows[chosen], self._moves[reach], self.scorer.space.cardinalities):
             archive = archive.joined(self.problem, rows, self.scorer.matrix(rows), self.settings.capacity)
@@ -183,6 +183,13 @@ class Run:
             state, archive=archive, evaluated=state.evaluated + spent, polished=state.polished + spent
         )
         return self._noted(state, "polish", state.phase)
+
+    @staticmethod
+    def _reach(explored: IntArray, most: int) -> int:
+        """The least reach for which enough networks wait to fill half a round; else for which any waits."""
+        waiting = np.bincount(explored, minlength=most)[:most]
+        enough = np.flatnonzero(waiting >= POLISH_AT_ONCE // 2)
+        return int((enough if len(enough) else np.flatnonzero([*waiting, 1]))[0]) + 1
 
     def _spread(self, numbers: IntArray, reach: int, left: int) -> IntArray:
         """Some of the numbers, as many as one round takes, evenly: a last round leaves no part untouched."""

@@ -29,9 +29,9 @@ from hwsearch.importing.huggingface_config import (
     lost_skips,
     symmetric_padding_blocks,
 )
-from hwsearch.importing.rounding import round_channels
 from hwsearch.json_file import write_json
 from hwsearch.preset import Preset
+from hwsearch.rounding import round_channels
 
 _WIDTHS = (1.0, 1.1, 1.2, 1.4, 1.6, 1.8, 2.0, 2.2)
 _DIVISORS = (8, 4, 2, 1)

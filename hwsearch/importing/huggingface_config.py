@@ -27,9 +27,9 @@ from hwsearch.importing.foreign import (
     refuse,
     same_lengths,
 )
-from hwsearch.importing.rounding import round_channels, round_repeats
 from hwsearch.json_file import validate
 from hwsearch.operation import Op, ops
+from hwsearch.rounding import round_channels, round_repeats
 
 MODEL_TYPE = "efficientnet"
 STEM_CHANNELS = 32

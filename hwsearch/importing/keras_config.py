@@ -30,8 +30,8 @@ from hwsearch.importing.foreign import (
     refuse,
     same_lengths,
 )
-from hwsearch.importing.rounding import round_channels, round_repeats
 from hwsearch.json_file import parse_json, read_text, validate
+from hwsearch.rounding import round_channels, round_repeats
 
 FORMATS = {
     "EfficientNetBackbone": "keras-hub",

@@ -13,8 +13,8 @@ from typing import Any
 from hwsearch.architecture import MAX_STAGES, Activation, Architecture, Stage
 from hwsearch.errors import InputError
 from hwsearch.importing.foreign import network, refuse
-from hwsearch.importing.rounding import round_channels
 from hwsearch.operation import Op, ops
+from hwsearch.rounding import round_channels
 
 _NUMBER = re.compile(r"(se|cc|gs|fc|[rksecapd])(\d{1,12}(?:\.\d{1,20})?(?:e-?\d{1,3})?)")
 _ACTIVATIONS: dict[str, Activation] = {"nsw": "swish", "nr6": "relu6", "nre": "relu"}

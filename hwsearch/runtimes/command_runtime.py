@@ -27,8 +27,12 @@ def open_runtime(argument: str, options: RuntimeOptions) -> Command:
     if not argument:
         raise InputError("target command needs an executable", allowed="command:FILE")
     path = Path(argument)
-    if not path.is_file():
-        raise InputError("no such file", where=f"target command:{argument}")
+    try:
+        found = path.is_file()
+    except OSError:  # a name that no file system takes
+        found = False
+    if not found:
+        raise InputError("no such file", where=f"target command:{argument[:MAX_SHOWN]}")
     if not os.access(path, os.X_OK):
         raise InputError("not executable", where=f"target command:{argument}", next_command=f"chmod +x {argument}")
     return Command(path.resolve(), options)

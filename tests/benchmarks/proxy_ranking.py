@@ -136,30 +136,34 @@ def page(found: dict[str, object]) -> str:
     lines = [
         "# How zero-cost proxies rank trained networks",
         "",
-        f"{count} networks of {found['source']}, drawn (seed {found['seed']}) from a tenth of the table",
-        f"({found['held_out_networks']} networks) that the predictor was not fitted on. Kendall tau-b with the measured",
-        "top-1, larger is better, ± its standard error (jackknife); the best tenth are the networks with the highest",
-        "measured top-1.",
+        f"{count} networks of {found['source']}, drawn (seed {found['seed']})",
+        f"from a tenth of the table ({found['held_out_networks']} networks) that the predictor was not fitted on.",
+        "Kendall tau-b with the measured top-1, ± its standard error (jackknife); larger is better. The best tenth are",
+        "the networks with the highest measured top-1.",
         "",
         f"| judge | tau-b, all {count} | tau-b, best tenth ({int(str(count)) // 10}) | seconds a network |",
         "|---|---|---|---|",
-        *(
-            f"| {row.judge} | {row.kendall_tau:.3f} ± {row.kendall_tau_error:.3f} | {row.kendall_tau_top_tenth:.3f} ± "
-            f"{row.kendall_tau_top_tenth_error:.3f} | {row.seconds_a_network:.3g} |"
-            for row in rankings
-        ),
+        *(_row(row) for row in rankings),
         "",
-        f"- `imagenet, refitted` is the predictor of the `imagenet` signal, fitted for this page with quick settings to the",
-        f"  other {found['fitted_on']} networks; the shipped weights have seen all of them and are not judged here.",
-        f"- Proxies see Gaussian images of {found['input_side']} x {found['input_side']} pixels (the networks were trained at",
-        f"  {domain.RESOLUTION}), random labels, one draw of weights; images at once: {batches}. The papers' own settings",
-        "  (images of the task, larger batches, full resolution, more draws) may rank differently.",
-        f"- Seconds are of one processor core (medians, {found['threads']} thread, PyTorch {found['torch']}).",
+        "- `imagenet, refitted` is the predictor of the `imagenet` signal, fitted for this page with quick settings to",
+        f"  the other {found['fitted_on']} networks; the shipped weights have seen all of these, so they are not judged.",
+        f"- Proxies see Gaussian images of {found['input_side']} x {found['input_side']} pixels, where the networks were",
+        f"  trained at {domain.RESOLUTION}; random labels; one draw of weights; images at once: {batches}.",
+        "  With images of the task, larger batches, full resolution or more draws they may rank differently.",
+        f"- Seconds are processor time, medians ({found['threads']} thread, PyTorch {found['torch']}).",
         "",
         f"Made by `python tests/benchmarks/proxy_ranking.py TRAIN.csv --networks {count} --seed {found['seed']}`; the",
         "figures are in [accuracy-proxies.json](accuracy-proxies.json).",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _row(row: Ranking) -> str:
+    seconds = f"{row.seconds_a_network:.2f}" if row.seconds_a_network >= 0.01 else "< 0.01"
+    return (
+        f"| {row.judge} | {row.kendall_tau:.3f} ± {row.kendall_tau_error:.3f} | {row.kendall_tau_top_tenth:.3f} ± "
+        f"{row.kendall_tau_top_tenth_error:.3f} | {seconds} |"
+    )
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ import pytest
 from hwsearch.cost import cost
 from hwsearch.errors import FaultsError, InputError
 from hwsearch.importing import import_network, read_foreign
-from hwsearch.importing.rounding import round_channels
 from hwsearch.preset import reference_preset
+from hwsearch.rounding import round_channels
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "efficientnet_counts.json").read_text(encoding="utf-8"))
 NETWORKS = GOLDEN["networks"]

@@ -15,7 +15,7 @@ from hwsearch.torch_network import Network
 PROXY = Proxy(
     "naswot",
     "NASWOT (arXiv 2006.04647): log-determinant of the agreement of binary activation codes",
-    batch=32,
+    batch=64,
 )
 
 

@@ -1,4 +1,4 @@
-"""How the libraries round scaled channels and repeats (timm, transformers and KerasCV agree; KerasHub has options)."""
+"""How scaled channels and repeats are rounded, as in the authors' code (timm, transformers and KerasCV agree)."""
 
 from __future__ import annotations
 
