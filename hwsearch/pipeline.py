@@ -141,7 +141,7 @@ class _Story:
             return load_summary(self._directory.search)
         space, budgets, seed = self._settings.space, self._settings.budgets, self._settings.seed
         self._listener.on_step("search", f"{space.size:.3g} networks of {space.name}")
-        question = Question(space, estimator, self._signal, budgets, seed=seed)
+        question = Question(space, estimator, self._signal, budgets, seed=seed, checkpoint=self._directory.checkpoint)
         summary = search_summary(question, table, self._settings.command, self._listener)
         save_summary(summary, self._directory.search)
         return summary

@@ -46,6 +46,11 @@ class RunDirectory:
         return self.path / "search.json"
 
     @property
+    def checkpoint(self) -> Path:
+        """State of a search under way."""
+        return self.path / "search.checkpoint"
+
+    @property
     def measured(self) -> Path:
         """Samples of the networks measured whole."""
         return self.path / "measured.json"

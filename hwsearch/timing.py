@@ -7,6 +7,7 @@ which the fastest counts. Slow drift then falls on all networks alike, and a spi
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -15,7 +16,7 @@ import numpy as np
 from hwsearch.architecture import Architecture
 from hwsearch.cost import cost
 from hwsearch.device import available_memory_bytes
-from hwsearch.errors import UnavailableError
+from hwsearch.errors import InputError, UnavailableError
 from hwsearch.latency import FloatArray
 from hwsearch.runtimes import LoadedNetwork, Runtime
 
@@ -46,6 +47,8 @@ def time_rounds(
 
     The first round decides how many fit into ``seconds`` (6 to 30); ``on_plan`` hears the number of turns.
     """
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise InputError(f"seconds = {seconds}", allowed="a number above 0")
     samples: dict[Turn, float] = dict(taken or {})
     count = len(architectures)
     rounds = MIN_ROUNDS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,8 +72,12 @@ FLOORS = {
     "cli": 5,
 }
 
+STANDARD_LIBRARY = sys.stdlib_module_names
+
 EVERYWHERE = {"numpy", "pandas"}
 """The arrays that everything computes with, and the frames that tables leave as."""
+
+ZERO_COST = ("grad_norm", "naswot", "surgery", "synflow", "zen")
 
 DOORS = {
     "onnx": {"graph", "quantisation", "export.onnx_file"},
@@ -80,13 +85,11 @@ DOORS = {
     "openvino": {"runtimes.openvino_runtime", "export.openvino_ir"},
     "torch": {
         *("module", "torch_network", "runtimes.torch_runtime", "cli.check"),
-        # the predictor is fitted with torch and used without it
+        # the predictor is fitted with torch and used without it; zero-cost proxies judge the torch module
         *("accuracy.distil", "accuracy.fitting", "accuracy.gaussian_process", "accuracy.perceptrons"),
-        # a source text that the export copies out: it is never imported by hwsearch
-        "export.timm_module",
+        *("accuracy.proxies", *(f"accuracy.zero_cost.{name}" for name in ZERO_COST)),
     },
     "fvcore": {"cli.check"},
-    "sklearn": {"accuracy.fitting", "accuracy.teacher", "accuracy.held_out", "accuracy.distil"},
     "yaml": {"space_file"},
     "pydantic": {
         *("json_file", "preset", "space_file", "latency_table", "record", "run_directory", "family"),
@@ -103,6 +106,9 @@ DOORS = {
 
 CORE = {"onnx", "yaml", "pydantic", "typer"}
 """What may be imported as soon as its door is; every other package is imported where it is used."""
+
+EARLY_DOORS = {"torch_network", *(f"accuracy.zero_cost.{name}" for name in ZERO_COST)}
+"""Modules that are imported only where torch is known to be there."""
 
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "common", "misc", "core", "base", "manager"}
 
@@ -210,11 +216,6 @@ def test_packages_of_others_stay_behind_their_doors(name):
         assert name in DOORS[package], f"{name} imports {package}, whose doors are {sorted(DOORS[package])}"
         if early and package not in CORE:
             assert name in EARLY_DOORS, f"{name} imports {package} before it is used"
-
-
-STANDARD_LIBRARY = __import__("sys").stdlib_module_names
-EARLY_DOORS = {"torch_network", "export.timm_module", "accuracy.perceptrons"}
-"""Modules that are imported only where torch is known to be there."""
 
 
 @pytest.mark.parametrize("package", ["keras", "keras_hub", "timm", "transformers", "dask", "distributed", "tensorflow"])

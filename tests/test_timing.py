@@ -9,7 +9,7 @@ import pytest
 from fakes import FakeRuntime, network_ms, tiny_space
 
 from hwsearch import timing
-from hwsearch.errors import UnavailableError
+from hwsearch.errors import InputError, UnavailableError
 from hwsearch.timing import MAX_ROUNDS, MIN_ROUNDS, RUNS_A_TURN, time_rounds
 
 SPACE = tiny_space()
@@ -53,6 +53,14 @@ def test_rounds_fill_the_seconds_within_limits(seconds, rounds):
     samples = time_rounds(runtime, NETWORKS[:2], seed=0, seconds=seconds, on_plan=plans.append)
     assert len(samples) == rounds
     assert plans == [2 * MIN_ROUNDS, 2 * rounds]
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_seconds_that_are_none_are_refused_before_anything_is_loaded(seconds):
+    runtime = FakeRuntime()
+    with pytest.raises(InputError, match="seconds"):
+        time_rounds(runtime, NETWORKS, seed=0, seconds=seconds)
+    assert runtime.loaded == []
 
 
 def test_turns_that_were_taken_are_not_measured_again():

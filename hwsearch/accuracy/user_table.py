@@ -6,18 +6,23 @@ with several rows was trained several times: its top-1 is their mean, with their
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import statistics
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
 from hwsearch.accuracy.signal import PREDICTED_TOP1, Metric, Prediction
 from hwsearch.architecture import Architecture
-from hwsearch.errors import OutOfDomainError
+from hwsearch.errors import FaultsError, InputError, OutOfDomainError
+from hwsearch.json_file import read_text
+from hwsearch.notation import parse
 from hwsearch.stage_arrays import StageArrays, to_architectures
 
-MAX_ROWS = 1_000_000
+MAX_ROWS = 100_000
 _MAX_FAULTS = 20
 _MAX_NAMED = 5
 
@@ -46,7 +51,9 @@ class TableSignal:
     def domain_faults(self, arrays: StageArrays) -> list[str]:
         """Every network that the table does not hold, with the nearest that it does; [] if none."""
         absent = [network for network in to_architectures(arrays) if network not in self._top1]
-        found = [self._fault(network) for network in absent[:_MAX_NAMED]]
+        found = [f"network {network.text}: not in the table" for network in absent[:_MAX_NAMED]]
+        if absent:
+            found[0] += self._hint(absent[0])
         return [*found, f"and {len(absent) - _MAX_NAMED} more networks"] if len(absent) > _MAX_NAMED else found
 
     def warnings(self, arrays: StageArrays) -> list[str]:
@@ -63,19 +70,72 @@ class TableSignal:
         std = np.array([statistics.stdev(each) if len(each) > 1 else math.nan for each in runs], dtype=np.float64)
         return Prediction(mean, std)
 
-    def _fault(self, network: Architecture) -> str:
-        nearest = min(self._top1, key=lambda known: len(_differences(known, network)))
-        differences = _differences(network, nearest)
-        shown = ", ".join(differences[:3]) + (f" and {len(differences) - 3} more" if len(differences) > 3 else "")
-        return f"network {network.text}: not in the table; the nearest one there differs by {shown}: {nearest.text}"
+    def _hint(self, network: Architecture) -> str:
+        differences, nearest = min(((_differences(network, known), known) for known in self._top1), key=_distance)
+        shown = ", ".join(differences[:_MAX_NAMED])
+        if len(differences) > _MAX_NAMED:
+            shown += f" and {len(differences) - _MAX_NAMED} more"
+        return f"; nearest: {nearest.text} (not {shown})"
+
+
+def load(path: Path) -> TableSignal:
+    """The signal of a CSV file; FaultsError with every fault and its line, InputError if it is no such table."""
+    rows = csv.DictReader(io.StringIO(read_text(path)), skipinitialspace=True)
+    try:
+        missing = [name for name in ("text", "top1") if name not in (rows.fieldnames or ())]
+        if missing:
+            raise FaultsError(str(path), [f"column {name}: is missing" for name in missing])
+        top1, faults = _read_rows(rows)
+    except csv.Error as error:
+        raise InputError(f"not a CSV table ({error})", where=str(path)) from None
+    values = [value for each in top1.values() for value in each]
+    if not faults and not values:
+        faults = ["no networks"]
+    if not faults and max(values) <= 1:
+        faults = [f"column top1: no value is above 1 (largest {max(values):g}); allowed: percent, not fractions"]
+    if faults:
+        raise FaultsError(str(path), faults)
+    return TableSignal({network: tuple(each) for network, each in top1.items()}, f"table:{path.name}")
+
+
+def _read_rows(rows: csv.DictReader[str]) -> tuple[dict[Architecture, list[float]], list[str]]:
+    top1: dict[Architecture, list[float]] = {}
+    faults: list[str] = []
+    for number, row in enumerate(rows, start=1):
+        if number > MAX_ROWS:
+            return top1, [f"more than {MAX_ROWS:,} rows"]
+        try:
+            network, value = parse(row["text"] or ""), percent(row["top1"] or "")
+        except InputError as error:
+            faults.append(f"line {rows.line_num}: {error}")
+        else:
+            top1.setdefault(network, []).append(value)
+    more = [f"and {len(faults) - _MAX_FAULTS} more lines"] if len(faults) > _MAX_FAULTS else []
+    return top1, [*faults[:_MAX_FAULTS], *more]
+
+
+def percent(text: str) -> float:
+    """A top-1 as a number from 0 to 100; InputError for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 100:
+        raise InputError(f"top-1 {text.strip()[:40]!r}", allowed="percent, a number from 0 to 100")
+    return value
+
+
+def _distance(candidate: tuple[list[str], Architecture]) -> tuple[bool, int]:
+    differences = candidate[0]
+    return differences[0].startswith("stages ") if differences else False, len(differences)
 
 
 def _differences(network: Architecture, known: Architecture) -> list[str]:
-    """Where ``network`` is not ``known``, as ``stages[i].field value``."""
+    """Where ``network`` is not ``known``, as ``field value``; a network of another depth is far from any."""
     if len(network.stages) != len(known.stages):
-        # a network of another depth is farther than any of the same one
-        return [f"stages[{i}]" for i in range(10 * max(len(network.stages), len(known.stages)))]
-    return [f"{name} {value}" for (name, value), (_, other) in zip(_fields(network), _fields(known)) if value != other]
+        return [f"stages {len(network.stages)}"]
+    pairs = zip(_fields(network), _fields(known), strict=True)
+    return [f"{name} {value}" for (name, value), (_, other) in pairs if value != other]
 
 
 def _fields(network: Architecture) -> Iterator[tuple[str, object]]:

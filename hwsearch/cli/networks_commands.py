@@ -27,6 +27,7 @@ from hwsearch.cli.options import (
 if TYPE_CHECKING:
     from hwsearch.estimate import TableEstimator
     from hwsearch.family import Family, Variant
+    from hwsearch.measurement import Measurement
     from hwsearch.preset import Preset
     from hwsearch.record import NetworkRecord
 
@@ -158,7 +159,6 @@ def measure(
 
     from hwsearch import console
     from hwsearch.judge import judge
-    from hwsearch.latency_table import setup_document
     from hwsearch.measurement import measure as time_networks
     from hwsearch.networks import find_networks
     from hwsearch.profiler import Progress
@@ -180,35 +180,41 @@ def measure(
         for preset, ms in zip(presets, measured.latency_ms, strict=True)
     ]
     if as_json:
-        networks = [
-            {key: document[key] for key in ("name", "text", "macs", "params", "latency_ms", "measured_latency_ms")}
-            for document in (record.to_document() for record in records)
-        ]
-        console.print_json(
-            {
-                "setup": setup_document(runtime.setup),
-                "networks": networks,
-                "noise_floor_mape": round(measured.noise_floor_mape, 5),
-                "warnings": list(measured.warnings),
-            }
-        )
+        console.print_json(_measured_document(records, measured))
     else:
-        console.print_table(
-            ["network", "measured ms", "predicted ms", "MACs M"],
-            [
-                [
-                    record.name,
-                    console.milliseconds(record.measured_latency_ms),
-                    console.milliseconds(record.latency_ms),
-                    console.figure(record.macs / 1e6, 1),
-                ]
-                for record in records
-            ],
-        )
-        console.result(
-            f"noise floor {console.share(measured.noise_floor_mape)} (one half of the rounds against the other)"
-        )
+        _print_measured(records, measured)
     console.warn(measured.warnings)
+
+
+def _measured_document(records: list[NetworkRecord], measured: Measurement) -> dict[str, Any]:
+    from hwsearch.latency_table import setup_document
+
+    shown = ("name", "text", "macs", "params", "latency_ms", "measured_latency_ms")
+    documents = [record.to_document() for record in records]
+    return {
+        "setup": setup_document(measured.setup),
+        "networks": [{key: document[key] for key in shown} for document in documents],
+        "noise_floor_mape": round(measured.noise_floor_mape, 5),
+        "warnings": list(measured.warnings),
+    }
+
+
+def _print_measured(records: list[NetworkRecord], measured: Measurement) -> None:
+    from hwsearch import console
+
+    console.print_table(
+        ["network", "measured ms", "predicted ms", "MACs M"],
+        [
+            [
+                record.name,
+                console.milliseconds(record.measured_latency_ms),
+                console.milliseconds(record.latency_ms),
+                console.figure(record.macs / 1e6, 1),
+            ]
+            for record in records
+        ],
+    )
+    console.result(f"noise floor {console.share(measured.noise_floor_mape)} (one half of the rounds against the other)")
 
 
 def scale(

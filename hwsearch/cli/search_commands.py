@@ -150,6 +150,8 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Search a space for the best network under budgets, and the front of what it trades off."""
+    import dataclasses
+
     from hwsearch import console
     from hwsearch.accuracy import load_signal
     from hwsearch.budget import parse_budgets
@@ -170,6 +172,8 @@ def search(
         seed,
     )
     directory = _search_directory(output, question, table) if output else None
+    if directory is not None:
+        question = dataclasses.replace(question, checkpoint=directory.checkpoint)
     with console.ProgressBars() as bars:
         summary = search_summary(question, loaded, command_line(), Listener(on_progress=bars))
     if directory is not None:
