@@ -10,10 +10,11 @@ from typing import Literal
 
 from hwsearch.errors import FaultsError, InputError, nearest_name
 
-METRICS = ("latency_ms", "macs", "params", "activation_bytes", "predicted_top1")
-"""What a network is judged by; with several latency tables ``latency_ms:NAME`` stands for each of them."""
+METRICS = ("latency_ms", "macs", "params", "activation_bytes", "predicted_top1", "proxy_score")
+"""What a network is judged by (the last two: by an accuracy signal, of either kind); with several latency tables
+``latency_ms:NAME`` stands for each of them."""
 
-MAXIMISED = frozenset({"predicted_top1"})
+MAXIMISED = frozenset({"predicted_top1", "proxy_score"})
 """The metrics of which more is better; of every other one less is better."""
 
 SYNONYMS = {"flops": "macs", "latency": "latency_ms", "top1": "predicted_top1", "parameters": "params"}
@@ -28,6 +29,7 @@ UNITS: dict[str, dict[str, float]] = {
         **{"kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30},
     },
     "predicted_top1": {"%": 1.0},
+    "proxy_score": {},
 }
 """The suffixes a value may carry, in lower case, and their factors."""
 
@@ -44,7 +46,7 @@ class Budget:
 
     metric: str
     limit: float
-    """In the metric's own unit: ms, MACs, params, bytes, percent."""
+    """In the metric's own unit: ms, MACs, params, bytes, percent; a proxy's score has none and may be negative."""
 
     @property
     def sense(self) -> Literal["<=", ">="]:
@@ -127,8 +129,9 @@ def _parse_value(metric: str, text: str) -> float:
     if match is None or (match[2] and match[2].lower() not in units):
         shown = "a number" if match is None else f"a unit of {metric}"
         what = text if match is None else match[2]
-        raise InputError(f"{what[:40]!r} is not {shown}", allowed="a number, or one with " + ", ".join(units))
+        allowed = "a number, or one with " + ", ".join(units) if units else "a number without unit"
+        raise InputError(f"{what[:40]!r} is not {shown}", allowed=allowed)
     value = float(match[1].replace("_", "")) * (units[match[2].lower()] if match[2] else 1.0)
-    if not math.isfinite(value) or value <= 0:
+    if not math.isfinite(value) or (value <= 0 and metric != "proxy_score"):
         raise InputError(f"{text[:40]!r} is out of range", allowed="finite numbers above 0")
     return value

@@ -1,6 +1,7 @@
 """A measurement's journal: one JSON line an event, so that killing it loses at most the event under way.
 
-The first line says what is being measured; a journal of anything else is refused, not continued.
+The first line says what is being measured; a journal of anything else is refused, not continued. One process
+writes to a journal at a time: a lock file beside it names the process, and is taken over once that has ended.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, Self
 
 from hwsearch.errors import InputError
 from hwsearch.json_file import parse_json, read_text
+from hwsearch.lock_file import LockFile
 
 
 class Journal:
@@ -21,20 +23,22 @@ class Journal:
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
         self.path = path
         self._header = json.loads(json.dumps(header))
-        self.events = self._read() if path.exists() else []
+        self._lock = LockFile(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"cannot be written ({error.strerror})", where=str(path)) from None
-        if self._stream.tell() == 0:
-            self._append(self._header)
+            self.events = self._read() if path.exists() else []
+            self._stream = self._open()
+            if self._stream.tell() == 0:
+                self._append(self._header)
+        except BaseException:
+            self._lock.release()
+            raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stream.close()
+        self._lock.release()
 
     def append(self, event: Mapping[str, Any]) -> None:
         """Add one event; it is on its way to the disk when this returns."""
@@ -44,11 +48,20 @@ class Journal:
         """Delete the journal: its measurement is complete."""
         self._stream.close()
         self.path.unlink(missing_ok=True)
+        self._lock.release()
+
+    def _open(self) -> Any:  # noqa: ANN401 - a raw file
+        try:
+            # unbuffered: what a full disk refused must not be tried again when the file is closed
+            return self.path.open("ab", buffering=0)
+        except OSError as error:
+            raise InputError(f"cannot be written ({error.strerror})", where=str(self.path)) from None
 
     def _append(self, event: Mapping[str, Any]) -> None:
+        rest = (json.dumps(event, allow_nan=False) + "\n").encode("utf-8")
         try:
-            self._stream.write(json.dumps(event, allow_nan=False) + "\n")
-            self._stream.flush()
+            while rest:  # a disk that is nearly full takes a part; the next start cuts a part of a line off
+                rest = rest[self._stream.write(rest) :]
         except OSError as error:
             raise InputError(f"cannot be written ({error.strerror})", where=str(self.path)) from None
 

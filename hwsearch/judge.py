@@ -5,9 +5,10 @@ What cannot be known is None, and a warning says why.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from hwsearch.accuracy.signal import AccuracySignal
+from hwsearch.accuracy.signal import PROXY_SCORE, AccuracySignal
 from hwsearch.architecture import Architecture
 from hwsearch.cost import cost
 from hwsearch.errors import MissingOpError, OutOfDomainError
@@ -27,7 +28,8 @@ def judge(
     """The record of a network; latency is None without a table, or where the table lacks an op."""
     price = cost(architecture)
     latency_ms, said = _latency(architecture, estimator)
-    top1, std, more = _top1(architecture, signal)
+    mean, std, more = _accuracy(architecture, signal)
+    is_proxy = signal is not None and signal.metric == PROXY_SCORE
     return NetworkRecord(
         name,
         architecture,
@@ -35,10 +37,11 @@ def judge(
         price.params,
         price.activation_bytes,
         latency_ms,
-        top1,
-        std,
+        None if is_proxy else mean,
+        None if is_proxy else std,
         published_top1=published_top1,
         warnings=(*said, *more),
+        proxy_score=mean if is_proxy else None,
     )
 
 
@@ -51,7 +54,7 @@ def _latency(architecture: Architecture, estimator: TableEstimator | None) -> tu
         return None, [f"latency_ms: {error}"]
 
 
-def _top1(
+def _accuracy(
     architecture: Architecture, signal: AccuracySignal | None
 ) -> tuple[float | None, float | None, Sequence[str]]:
     if signal is None:
@@ -60,5 +63,6 @@ def _top1(
     try:
         prediction = signal.predict(arrays)
     except OutOfDomainError as error:
-        return None, None, [f"predicted_top1: {error}"]
-    return float(prediction.mean[0]), float(prediction.std[0]), signal.warnings(arrays)
+        return None, None, [f"{signal.metric}: {error}"]
+    std = float(prediction.std[0])
+    return float(prediction.mean[0]), None if math.isnan(std) else std, signal.warnings(arrays)

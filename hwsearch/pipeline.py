@@ -134,7 +134,7 @@ class _Story:
             )
         save_table(given, path)
         journal_of(path).unlink(missing_ok=True)
-        return given
+        return load_table(path)  # what a step hands on is its file, so that a resumed run ends the same
 
     def _search(self, table: LatencyTable, estimator: TableEstimator) -> Summary:
         if self._directory.search.exists():
@@ -144,7 +144,7 @@ class _Story:
         question = Question(space, estimator, self._signal, budgets, seed=seed, checkpoint=self._directory.checkpoint)
         summary = search_summary(question, table, self._settings.command, self._listener)
         save_summary(summary, self._directory.search)
-        return summary
+        return load_summary(self._directory.search)
 
     def _scale(self, summary: Summary) -> Family:
         if self._directory.family.exists():
@@ -177,7 +177,7 @@ class _Story:
         )
         measurement = measurement.at_level_of(reference_walls(load_table(self._directory.table)))
         save_measurement(measurement, self._directory.measured)
-        return measurement
+        return load_measurement(self._directory.measured)
 
     def _export(self, summary: Summary) -> list[dict[str, str]]:
         self._listener.on_step("export", "presets, and the winners for " + ", ".join(EXPORT_FORMATS))

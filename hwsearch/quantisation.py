@@ -17,7 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 Placement = Literal["onnxruntime", "openvino"]
 """``onnxruntime``: every tensor between layers, unsigned, as ``quantize_static`` does. ``openvino``: as NNCF does,
-signed where values may be negative; swish stays fused with its convolution, a squeeze-excite's convolutions f32."""
+signed where values may be negative; swish and gates stay fused with their convolutions, and those of a
+squeeze-excite stay f32."""
 
 ACTIVATION_SCALE = 0.05
 ACTIVATION_ZERO = np.uint8(128)
@@ -47,6 +48,8 @@ class _Quantiser:
         self._nncf = placement == "openvino"
         self._zero = SIGNED_ZERO if self._nncf else ACTIVATION_ZERO
         graph = model.graph
+        # NNCF knows squeeze-excites with swish or ReLU; with ReLU6 it quantises them like anything else
+        self._leaves_squeeze_excite = self._nncf and all(node.op_type != "Clip" for node in graph.node)
         self._values = {each.name: each for each in graph.initializer}
         self._readers = {name: node for node in graph.node for name in node.input}
         self._renamed: dict[str, str] = {}
@@ -95,8 +98,9 @@ class _Quantiser:
         return UNSIGNED_ZERO if passed and self._unsigned.issuperset(node.input) else self._zero
 
     def _is_plain(self, node: onnx.NodeProto) -> bool:
-        """Whether the node computes in f32: NNCF leaves the convolutions of a squeeze-excite alone."""
-        return self._nncf and _SQUEEZE_EXCITE in node.name and not node.name.endswith(_QUANTISED_SQUEEZE_EXCITE)
+        """Whether the node computes in f32, as the convolutions of a squeeze-excite that NNCF recognises."""
+        squeeze = self._leaves_squeeze_excite and _SQUEEZE_EXCITE in node.name
+        return squeeze and not node.name.endswith(_QUANTISED_SQUEEZE_EXCITE)
 
     def _is_output_quantised(self, node: onnx.NodeProto) -> bool:
         reader = self._readers.get(node.output[0])
@@ -105,9 +109,8 @@ class _Quantiser:
         if not self._nncf:
             # Flatten too: only a DequantizeLinear right before the Gemm makes that an integer product
             return True
-        if _SQUEEZE_EXCITE in node.name:
-            return not self._is_plain(node)
-        return node.op_type not in ("Sigmoid", "Flatten") and not reader.name.endswith("/swish/")
+        fused = reader.op_type == "Sigmoid" or reader.name.endswith("/swish/")
+        return not (fused or node.op_type == "Flatten" or self._is_plain(node))
 
     def _quantise_output(self, name: str) -> None:
         # the classifier becomes an integer product only where its output is quantised as well

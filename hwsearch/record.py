@@ -44,13 +44,16 @@ class NetworkRecord:
     """Percent, as published for reference networks."""
     role: RecordRole = ""
     warnings: tuple[str, ...] = ()
+    proxy_score: float | None = None
+    """Of a zero-cost proxy, in place of a predicted top-1: it ranks networks, and has no unit."""
 
     def with_role(self, role: RecordRole, name: str | None = None) -> NetworkRecord:
         """The same figures under another role, and name."""
         return dataclasses.replace(self, role=role, name=self.name if name is None else name)
 
     def to_document(self) -> dict[str, Any]:
-        """The JSON object of this network."""
+        """The JSON object of this network; ``proxy_score`` is there only where a proxy was asked."""
+        proxy = {} if self.proxy_score is None else {"proxy_score": self.proxy_score}
         return {
             "name": self.name,
             "role": self.role,
@@ -62,6 +65,7 @@ class NetworkRecord:
             "measured_latency_ms": _rounded(self.measured_latency_ms),
             "predicted_top1": _rounded(self.predicted_top1),
             "predicted_top1_std": _rounded(self.predicted_top1_std),
+            **proxy,
             "published_top1": self.published_top1,
             "warnings": list(self.warnings),
         }
@@ -80,6 +84,7 @@ class RecordModel(Document):
     measured_latency_ms: float | None = Field(default=None, gt=0)
     predicted_top1: float | None = None
     predicted_top1_std: float | None = Field(default=None, ge=0)
+    proxy_score: float | None = None
     published_top1: float | None = None
     warnings: list[str] = Field(default_factory=list)
 
@@ -98,6 +103,7 @@ class RecordModel(Document):
             self.published_top1,
             self.role,
             tuple(self.warnings),
+            self.proxy_score,
         )
 
 

@@ -51,6 +51,11 @@ class RunDirectory:
         return self.path / "search.checkpoint"
 
     @property
+    def trained(self) -> Path:
+        """Journal of the accuracies that a ``command:`` signal was told."""
+        return self.path / "trained.jsonl"
+
+    @property
     def measured(self) -> Path:
         """Samples of the networks measured whole."""
         return self.path / "measured.json"

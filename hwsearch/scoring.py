@@ -1,4 +1,4 @@
-"""Whole populations judged at once: latency, MACs, params, peak bytes and predicted top-1 of N networks.
+"""Whole populations judged at once: latency, MACs, params, peak bytes and the accuracy signal's metric of N networks.
 
 All but the last are sums (bytes: the largest) over a network's ops, and a stage's ops depend on few genes.
 So each stage is priced once for every combination of its genes, and a network's score is a few table
@@ -80,7 +80,9 @@ class Scorer:
         self.latency_metrics = _latency_names(self.latency)
         self.additive = (*self.latency_metrics, "macs", "params", "activation_bytes")
         """The metrics that are tabulated, in order of their columns; the last is a maximum, the others sums."""
-        self.metrics = self.additive if signal is None else (*self.additive, "predicted_top1")
+        self.accuracy_metric = None if signal is None else signal.metric
+        """What the accuracy signal's numbers are called: ``predicted_top1`` or ``proxy_score``."""
+        self.metrics = self.additive if signal is None else (*self.additive, signal.metric)
         self._constants = np.array([model.constant_ms for model in self.latency] + [0.0] * 3)
         self._stages = _stage_tables(space, self._price())
         self._groups = _merge(self._stages)
@@ -106,7 +108,9 @@ class Scorer:
         join = np.maximum if column == len(self.additive) - 1 else np.add
         tables = [table.prices[column] for table in self._stages]
         row = _least(tables, join)
-        return float(self.matrix(row[None])[0, column]), row
+        prices = np.empty((len(self.additive), 1))
+        self._price_chunk(row[None], prices)  # an accuracy signal may be slow, and is not asked
+        return float(prices[column, 0]), row
 
     def column(self, metric: str) -> int:
         """The column of a metric in ``matrix``; InputError with the nearest name."""
@@ -126,6 +130,11 @@ class Scorer:
         return [] if self.signal is None else self.signal.warnings(self._arrays(self._every_choice()))
 
     def _score_chunk(self, population: Population, columns: FloatArray) -> None:
+        self._price_chunk(population, columns[: len(self.additive)])
+        if self.signal is not None:
+            columns[-1] = self.signal.predict(self._arrays(population)).mean
+
+    def _price_chunk(self, population: Population, columns: FloatArray) -> None:
         index = (population.astype(np.float32) @ self._group_weights).astype(np.intp).T
         last = len(self.additive) - 1
         for number, flat in enumerate(index):
@@ -138,9 +147,7 @@ class Scorer:
                     np.maximum(columns[metric], found, out=columns[metric])
                 else:
                     columns[metric] += found
-        columns[: len(self.additive)] += self._constants[:, None]
-        if self.signal is not None:
-            columns[-1] = self.signal.predict(self._arrays(population)).mean
+        columns += self._constants[:, None]
 
     @cached_property
     def _flat_prices(self) -> list[FloatArray]:
@@ -163,6 +170,7 @@ class Scorer:
             stem_channels=self.space.stem_channels,
             head_channels=self.space.head_channels,
             activation=self.space.activation,
+            num_classes=self.space.num_classes,
         )
 
     @cached_property

@@ -57,25 +57,27 @@ def time_rounds(
     with _Bench(runtime, architectures) as bench, _no_garbage_collection():
         number = 0
         while number < rounds:
-            for network in _order(seed, number, count):
+            for network in order_of(seed, number, count):
                 if (number, network) not in samples:
                     samples[number, network] = bench.turn_ms(network)
                     if on_turn:
                         on_turn(number, network, samples[number, network])
             if number == 0:
-                rounds = _rounds_within(seconds, [samples[0, network] for network in range(count)])
+                rounds = rounds_within(seconds, [samples[0, network] for network in range(count)])
                 if on_plan:
                     on_plan(rounds * count)
             number += 1
     return np.array([[samples[number, network] for network in range(count)] for number in range(rounds)])
 
 
-def _order(seed: int, number: int, count: int) -> list[int]:
+def order_of(seed: int, number: int, count: int) -> list[int]:
+    """The networks of a round, shuffled."""
     # the order of a round depends on its number alone, so that a resumed measurement goes on as planned
     return [int(index) for index in np.random.default_rng([seed, number]).permutation(count)]
 
 
-def _rounds_within(seconds: float, first_round_ms: list[float]) -> int:
+def rounds_within(seconds: float, first_round_ms: Sequence[float]) -> int:
+    """How many rounds fit into ``seconds``, by what the networks took in the first: 6 to 30."""
     round_seconds = sum(first_round_ms) * (RUNS_A_TURN + 1) / 1000
     return int(np.clip(round(seconds / max(round_seconds, 1e-6)), MIN_ROUNDS, MAX_ROUNDS))
 
@@ -101,10 +103,10 @@ class _Bench:
         """The fastest of a few runs, after one to warm up."""
         network = self._resident.get(index)
         if network is not None:
-            return _turn_ms(network)
+            return fastest_ms(network)
         network = self._runtime.load(self._architectures[index])
         try:
-            network_ms = _turn_ms(network)
+            network_ms = fastest_ms(network)
         except BaseException:
             network.close()
             raise
@@ -122,7 +124,8 @@ class _Bench:
         return self._room > 0
 
 
-def _turn_ms(network: LoadedNetwork) -> float:
+def fastest_ms(network: LoadedNetwork) -> float:
+    """One turn of a network, ms: the fastest of a few runs, after one to warm up."""
     spent = _checked(network.run_ms())
     fastest = np.inf
     for _ in range(RUNS_A_TURN):

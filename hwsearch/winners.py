@@ -102,11 +102,16 @@ def _winners(
     if reference is not None:
         record = judge(reference.name, reference.architecture, question.estimator, question.signal)
         found.append(record.with_role("reference"))
-        if record.latency_ms is not None and record.predicted_top1 is not None:
+        if record.latency_ms is not None and record.predicted_top1 is not None and _is_quick(question.signal):
             found += _beside(scorer, result, record, naming)
     if question.budgets or not any(record.role == "same_latency" for record in found):
         found.append(naming.record(result.best, "best"))
     return tuple(found)
+
+
+def _is_quick(signal: AccuracySignal | None) -> bool:
+    # the searches beside the main one score thousands of networks: too many where each is trained
+    return signal is not None and signal.search_evaluations is None
 
 
 def _beside(scorer: Scorer, result: SearchResult, reference: NetworkRecord, naming: _Naming) -> list[NetworkRecord]:

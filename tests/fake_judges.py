@@ -34,6 +34,8 @@ class FakeSignal:
 
     name = "fake"
     description = "a closed form"
+    metric = "predicted_top1"
+    search_evaluations = None
 
     def __init__(self, kernels: tuple[int, ...] = ()) -> None:
         self.kernels = kernels

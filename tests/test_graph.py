@@ -119,7 +119,8 @@ def computed(network, weights, image, padding):
     for index, op in enumerate(ops(network)):
         block_input, mapped = tensor, tensor
         for layer in layers(op):
-            own = {name: weights[f"{index}.{layer.name}.{name}"] for name in ("weight", "bias") if not layer.batch_norm and layer.has_weights}
+            names = ("weight", "bias") if layer.has_weights and not layer.batch_norm else ()
+            own = {name: weights[f"{index}.{layer.name}.{name}"] for name in names}
             if layer.kind == "add":
                 tensor = tensor + block_input
             elif layer.kind == "scale":
@@ -167,7 +168,14 @@ def test_logits_are_those_of_the_torch_module(network):
 
 @pytest.mark.parametrize(
     ("resolution", "kernel", "stride", "same"),
-    [(224, 3, 2, (0, 1)), (225, 3, 2, (1, 1)), (8, 5, 2, (1, 2)), (9, 5, 1, (2, 2)), (1, 7, 2, (3, 3)), (8, 1, 2, (0, 0))],
+    [
+        (224, 3, 2, (0, 1)),
+        (225, 3, 2, (1, 1)),
+        (8, 5, 2, (1, 2)),
+        (9, 5, 1, (2, 2)),
+        (1, 7, 2, (3, 3)),
+        (8, 1, 2, (0, 0)),
+    ],
 )
 def test_same_padding_is_tensorflows(resolution, kernel, stride, same):
     op = ops(parse(f"r{2 * resolution} stem_c4 ds_r1_k{kernel}_s{stride}_c4"))[1]

@@ -23,6 +23,19 @@ values = st.recursive(
 )
 
 
+def names_in(folder):
+    return [each.name for each in folder.iterdir()]
+
+
+def refusal(read, *arguments):
+    """The message with which something is refused; empty when it is read."""
+    try:
+        read(*arguments)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
 @pytest.fixture
 def path(tmp_path):
     found = tmp_path / "document.json"
@@ -102,11 +115,10 @@ def test_no_depth_of_nesting_is_more_than_refused(path, depth):
 
     text = '{"format": "test", "version": 1, "a": ' + "[" * depth + "]" * depth + "}"
     path.write_text(text, encoding="utf-8")
-    try:
-        data = read_json(path, "test", 1)
-        validate(Free, {"a": data["a"]}, str(path))
-    except InputError as error:
-        assert "\n" not in str(error)
+    read = lambda: validate(Free, {"a": read_json(path, "test", 1)["a"]}, str(path))  # noqa: E731
+    said = refusal(read)
+    assert "\n" not in said
+    assert said or depth < 250  # what is deeper than any document of ours is not followed
 
 
 @pytest.mark.parametrize("document", ["[]", "3", "null", '"test"', "{}", '{"format": "other", "version": 1}'])
@@ -130,8 +142,8 @@ def test_a_file_that_is_not_text_is_refused(path):
 
 
 def test_a_file_that_is_too_large_is_not_read(path):
+    path.write_text("x" * 1025, encoding="utf-8")
     with pytest.raises(InputError, match="larger than 1 KiB"):
-        path.write_text("x" * 1025, encoding="utf-8")
         read_text(path, max_bytes=1024)
 
 
@@ -193,7 +205,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(path, monkeypat
     monkeypatch.undo()
     assert str(path) in str(refused.value)
     assert path.read_bytes() == before
-    assert os.listdir(path.parent) == [path.name]
+    assert names_in(path.parent) == [path.name]
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(path, monkeypatch):
@@ -206,7 +218,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(path, monkeyp
     with pytest.raises(KeyboardInterrupt):
         write_json(path, {"new": 1})
     assert path.read_bytes() == before
-    assert os.listdir(path.parent) == [path.name]
+    assert names_in(path.parent) == [path.name]
 
 
 def test_nan_is_never_written(path):
@@ -226,7 +238,7 @@ def test_a_folder_in_the_way_is_refused_and_kept(tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match="cannot be written"):
         write_text(tmp_path / "folder", "text")
-    assert os.listdir(tmp_path) == ["folder"]
+    assert names_in(tmp_path) == ["folder"]
 
 
 def test_a_file_as_a_folder_is_refused(path):

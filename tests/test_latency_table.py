@@ -143,7 +143,9 @@ def test_every_required_key_is_missed(path, table):
     open_maps = ("ops", "parts_ms", "profile")
     tried = 0
     for steps in all_paths(document):
-        if not steps or isinstance(steps[-1], int) or (len(steps) > 1 and steps[-2] in open_maps) or steps[-1] in optional:
+        if not steps or isinstance(steps[-1], int) or steps[-1] in optional:
+            continue
+        if len(steps) > 1 and steps[-2] in open_maps:
             continue
         changed = copy.deepcopy(document)
         container = changed
@@ -170,13 +172,13 @@ def test_no_damage_is_more_than_refused(path, table, data):
         container = container[step]
     container[steps[-1]] = data.draw(wrong)
     path.write_text(json.dumps(document), encoding="utf-8")
+    said = ""
     try:
-        loaded = load_table(path)
+        save_table(load_table(path), path)
     except InputError as error:
-        assert str(path) in str(error)
-        assert "\n" not in str(error)
-    else:
-        save_table(loaded, path)
+        said = str(error)
+    assert said == "" or said.startswith(str(path))
+    assert "\n" not in said
 
 
 @pytest.mark.parametrize("key", ["mbconv", "", "mbconv_r16_i8_o16_k3_s2_e1_se0.0_swish", "MBCONV" + OP[6:]])

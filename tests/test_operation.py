@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -38,7 +39,7 @@ def test_labels_say_the_row_of_every_op():
 def test_ops_hand_over_channels_and_resolution_without_a_gap(network):
     found = ops(network)
     assert (found[0].in_channels, found[0].resolution) == (3, network.resolution)
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         assert (after.in_channels, after.resolution) == (before.out_channels, before.out_resolution)
     assert found[-1].out_channels == network.num_classes
     assert len(found) == network.num_blocks + 3 == len(stage_labels(network))

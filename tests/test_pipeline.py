@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 
 import pytest
@@ -29,11 +28,16 @@ SETTINGS = RunSettings(
 )
 
 
+def short_question(question):
+    """Questions as they are asked, but with a search of a moment."""
+    return lambda *args, **options: dataclasses.replace(question(*args, **options), settings=SMALL_SEARCH)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def small_search():
     """A search of a moment, and quick climbs to the winners: what is tested is the story, not the search."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "Question", functools.partial(winners.Question, settings=SMALL_SEARCH))
+        patch.setattr(pipeline, "Question", short_question(winners.Question))
         yield
 
 

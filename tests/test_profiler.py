@@ -22,7 +22,7 @@ from hwsearch.profiler import (
     same_setup,
     typical_run,
 )
-from hwsearch.runtimes import PartTime
+from hwsearch.runtimes import PartTime, RuntimeOptions, open_runtime
 
 SETTINGS = ProfileSettings(seed=2, covers=1, held_out=3, seconds=0.1)
 PLANNED = plan(tiny_space(), SETTINGS)
@@ -252,3 +252,14 @@ def test_a_profile_leaves_its_journal_to_whoever_saves_the_table(tmp_path):
     measure(quiet(), tmp_path / "journal")
     lines = (tmp_path / "journal").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + DESIGN + 6 * len(PLANNED)
+
+
+def test_a_real_runtime_is_profiled_to_a_table_of_the_space(tmp_path):
+    """ONNX Runtime on this machine, for as short as it goes: every op gets a latency, and the figures are there."""
+    space = tiny_space()
+    real = open_runtime("cpu", RuntimeOptions())
+    table = profile(real, plan(space, SETTINGS), SETTINGS, tmp_path / "journal", name="cpu")
+    assert set(table.ops) >= set(space.blocks())
+    assert all(found.latency_ms > 0 for found in table.ops.values())
+    assert table.setup == real.setup
+    assert table.fidelity.networks == SETTINGS.held_out

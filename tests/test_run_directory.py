@@ -51,7 +51,9 @@ def test_the_same_run_goes_on(tmp_path):
     assert directory.begin(dict(CONFIG)) is True
 
 
-@pytest.mark.parametrize(("changes", "named"), [({"seed": 1}, "seed"), ({"budgets": [], "target": "torch"}, "target, budgets")])
+@pytest.mark.parametrize(
+    ("changes", "named"), [({"seed": 1}, "seed"), ({"budgets": [], "target": "torch"}, "target, budgets")]
+)
 def test_another_run_is_refused_with_what_differs(tmp_path, changes, named):
     directory = RunDirectory(tmp_path / "run")
     directory.begin(CONFIG)

@@ -17,7 +17,8 @@ head_channels: 256
 activation: relu6
 stages:
   - {stride: 1, out_channels: 8, kernel_size: 3, expand_ratio: 1, num_repeats: 1}
-  - {stride: 2, out_channels: [16, 24], kernel_size: [3, 5, 7], expand_ratio: [3, 6], num_repeats: [1, 2], se_ratio: [0, 0.25]}
+  - {stride: 2, out_channels: [16, 24], kernel_size: [3, 5, 7],
+     expand_ratio: [3, 6], num_repeats: [1, 2], se_ratio: [0, 0.25]}
 """
 
 

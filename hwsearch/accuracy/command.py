@@ -14,7 +14,7 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from hwsearch.accuracy.signal import PREDICTED_TOP1, Metric, Prediction
 from hwsearch.accuracy.user_table import percent
 from hwsearch.architecture import Architecture
 from hwsearch.errors import InputError, UnavailableError
+from hwsearch.executor import Executor, Item, SerialExecutor
 from hwsearch.journal import Journal
 from hwsearch.notation import parse
 from hwsearch.preset import SUFFIX, Preset, save_preset
@@ -44,13 +45,19 @@ class CommandSignal:
     metric: Metric = PREDICTED_TOP1
     search_evaluations: int | None = SEARCH_EVALUATIONS
 
-    def __init__(self, path: Path, journal: Path, timeout_s: float = TIMEOUT_SECONDS) -> None:
-        """``journal`` is gone on from if it is there; InputError if it belongs to another command."""
+    def __init__(
+        self, path: Path, journal: Path, timeout_s: float = TIMEOUT_SECONDS, executor: Executor | None = None
+    ) -> None:
+        """``journal`` is gone on from if it is there; InputError if it belongs to another command.
+
+        ``executor`` evaluates (this process if None); on its workers the executable lies at the same path.
+        """
         self._path = path.resolve()
         self._journal = journal
         self._timeout_s = timeout_s
-        digest = hashlib.sha256(self._path.read_bytes()).hexdigest()
-        self._header = {"format": FORMAT, "version": VERSION, "command": path.name, "sha256": digest}
+        self._executor = executor or SerialExecutor()
+        self._sha256 = _digest(self._path)
+        self._header = {"format": FORMAT, "version": VERSION, "command": path.name, "sha256": self._sha256}
         self._known: dict[Architecture, float] = {}
         if journal.exists():
             with Journal(journal, self._header) as opened:
@@ -80,32 +87,48 @@ class CommandSignal:
         UnavailableError if the command cannot be run, fails, exceeds the time-out or prints no top-1.
         """
         networks = list(to_architectures(arrays))
-        absent = [network for network in dict.fromkeys(networks) if network not in self._known]
-        if absent:
+        if any(network not in self._known for network in networks):
             with Journal(self._journal, self._header) as journal:
-                for network in absent:
-                    top1 = self._evaluate(network)
-                    journal.append({"text": network.text, "top1": top1})
-                    self._known[network] = top1
+                self._known = _read_events(journal)  # another search may have gone on with it meanwhile
+                self._evaluate([each for each in networks if each not in self._known], journal)
         mean = np.array([self._known[network] for network in networks], dtype=np.float64)
         return Prediction(mean, np.full(len(networks), math.nan))
 
-    def _evaluate(self, network: Architecture) -> float:
-        with tempfile.TemporaryDirectory(prefix="hwsearch-") as folder:
-            preset = Path(folder) / f"network{SUFFIX}"
-            save_preset(Preset("network", network), preset)
-            output = _run([str(self._path), str(preset)], self._timeout_s)
-        lines = output.strip().splitlines()
-        try:
-            return percent(lines[-1] if lines else "")
-        except InputError:
-            shown = lines[-1].strip()[:_MAX_SHOWN] if lines else ""
-            raise UnavailableError(
-                f"{self._path} printed {shown!r} on its last line, not a top-1 in percent; network: {network}"
-            ) from None
+    def _evaluate(self, networks: Sequence[Architecture], journal: Journal) -> None:
+        items: list[Item] = [(each.text, str(self._path), self._sha256, self._timeout_s) for each in networks]
+        for text, top1 in self._executor.map_unordered(remote_top1, items, key=lambda item: str(item[0])):
+            journal.append({"text": text, "top1": top1})
+            self._known[parse(text)] = top1
 
 
-def load(path: Path, journal: Path | None = None) -> CommandSignal:
+def remote_top1(text: str, command: str, sha256: str, timeout_s: float) -> float:
+    """Here or on a worker: the top-1 (percent) that a command prints for a network.
+
+    InputError where the command is not the one that the others run, UnavailableError where it cannot be run, fails,
+    exceeds the time-out or prints no top-1.
+    """
+    if _digest(Path(command)) != sha256:
+        raise InputError("is not the executable that this search began with", where=command)
+    with tempfile.TemporaryDirectory(prefix="hwsearch-") as folder:
+        preset = Path(folder) / f"network{SUFFIX}"
+        save_preset(Preset("network", parse(text)), preset)
+        output = _run([command, str(preset)], timeout_s)
+    lines = output.strip().splitlines()
+    try:
+        return percent(lines[-1] if lines else "")
+    except InputError:
+        shown = lines[-1].strip()[:_MAX_SHOWN] if lines else ""
+        raise UnavailableError(f"{command} printed {shown!r} on its last line, not a top-1 in percent") from None
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def load(path: Path, journal: Path | None = None, executor: Executor | None = None) -> CommandSignal:
     """The signal of an executable; InputError where it is none.
 
     ``journal`` defaults to ``.hwsearch-NAME.top1.jsonl`` in the working folder.
@@ -114,7 +137,8 @@ def load(path: Path, journal: Path | None = None) -> CommandSignal:
         raise InputError("no such file", where=f"accuracy signal command:{path}")
     if not os.access(path, os.X_OK):
         raise InputError("not executable", where=f"accuracy signal command:{path}", next_command=f"chmod +x {path}")
-    return CommandSignal(path, journal if journal is not None else Path(f".hwsearch-{path.stem}.top1.jsonl"))
+    kept = journal if journal is not None else Path(f".hwsearch-{path.stem}.top1.jsonl")
+    return CommandSignal(path, kept, executor=executor)
 
 
 def _read_events(journal: Journal) -> dict[Architecture, float]:

@@ -39,9 +39,9 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one exit code for every
     except HwsearchError as error:
         return _fail(str(error), error.exit_code)
     except typer.Exit as error:
-        return int(error.exit_code)
+        code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; repeat the command to go on where it stopped", INTERRUPTED)
+        code = INTERRUPTED
     except BrokenPipeError:
         # whoever read our output has gone; let nothing be flushed into the closed pipe at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -52,6 +52,8 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one exit code for every
         return _fail(f"{str(error.filename)[:MAX_SHOWN]}: {error.strerror}", USAGE)
     except Exception as error:
         return _unexpected(error)
+    if code == INTERRUPTED:  # the parser turns Ctrl-C into this code
+        return _fail("interrupted; repeat the command to go on where it stopped", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

@@ -20,16 +20,23 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from hwsearch import __version__, console
+
+        console.result(f"hwsearch {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="say nothing on stderr but warnings and errors")] = False,
-    version: Annotated[bool, typer.Option("--version", help="print the version and exit", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="print the version and exit", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
-    from hwsearch import __version__, console
+    from hwsearch import console
 
-    if version:
-        console.result(f"hwsearch {__version__}")
-        raise typer.Exit
     console.set_quiet(quiet)
 
 

@@ -9,6 +9,8 @@ import typer
 
 from hwsearch.cli.options import (
     Batch,
+    Dask,
+    DaskResource,
     Json,
     Net,
     NetFile,
@@ -143,6 +145,7 @@ def _print_breakdown(record: NetworkRecord, estimator: TableEstimator, by: str) 
 
 
 def measure(
+    context: typer.Context,
     nets: Nets = None,
     file: NetFile = None,
     target: Target = "cpu",
@@ -152,29 +155,26 @@ def measure(
     table: Table = None,
     seed: Seed = 0,
     seconds: Seconds = 15.0,
+    dask: Dask = None,
+    dask_resource: DaskResource = None,
     as_json: Json = False,
 ) -> None:
     """Measure whole networks side by side, in shuffled rounds."""
     import dataclasses
 
     from hwsearch import console
+    from hwsearch.cli.executors import executor_for_target, time_networks
     from hwsearch.judge import judge
-    from hwsearch.measurement import measure as time_networks
     from hwsearch.networks import find_networks
-    from hwsearch.profiler import Progress
 
     presets = find_networks(nets or [], file)
     estimator = open_estimator(table)
-    runtime = open_target(target or "cpu", threads, batch, precision)
+    runtime = open_target(target, threads, batch, precision)
+    executor = executor_for_target(context, target, dask, dask_resource or [])
     console.say(f"measuring {len(presets)} networks on {runtime.setup.label}")
     with console.ProgressBars() as bars:
-        measured = time_networks(
-            runtime,
-            [preset.architecture for preset in presets],
-            seconds=seconds,
-            seed=seed,
-            on_progress=lambda done, total: bars(Progress("timing networks", done, total)),
-        )
+        networks = [preset.architecture for preset in presets]
+        measured = time_networks(runtime, target, executor, networks, seconds, seed, bars)
     records = [
         dataclasses.replace(judge(preset.name, preset.architecture, estimator, None), measured_latency_ms=float(ms))
         for preset, ms in zip(presets, measured.latency_ms, strict=True)

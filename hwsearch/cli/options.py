@@ -32,15 +32,23 @@ Budgets = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="K", min=0, help="the same seed gives the same result")]
 Seconds = Annotated[float, typer.Option("--seconds", metavar="S", help="time for the timing rounds")]
+Dask = Annotated[
+    str | None, typer.Option("--dask", metavar="ADDRESS", help="evaluate commands on the workers of a Dask scheduler")
+]
+DaskResource = Annotated[
+    list[str] | None,
+    typer.Option("--dask-resource", metavar="NAME=N", help="what an evaluation needs of a worker, e.g. board=1"),
+]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="PATH", help="where to write")]
 
 
-def open_target(target: str, threads: int, batch: int, precision: str) -> Runtime:
-    """The runtime that the options ask for."""
+def open_target(target: str | None, threads: int, batch: int, precision: str) -> Runtime:
+    """The runtime that the options ask for; without a target, this CPU."""
     from hwsearch.device import Precision as PrecisionName
     from hwsearch.runtimes import RuntimeOptions, open_runtime
 
-    return open_runtime(target, RuntimeOptions(threads, batch, cast(PrecisionName, precision)))
+    options = RuntimeOptions(threads, batch, cast(PrecisionName, precision))
+    return open_runtime("cpu" if target is None else target, options)
 
 
 def open_table(name: str) -> LatencyTable:

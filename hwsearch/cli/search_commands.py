@@ -10,6 +10,8 @@ import typer
 from hwsearch.cli.options import (
     Batch,
     Budgets,
+    Dask,
+    DaskResource,
     Json,
     Output,
     Precision,
@@ -25,11 +27,20 @@ from hwsearch.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from hwsearch.accuracy import AccuracySignal
+    from hwsearch.evolution import SearchSettings
+    from hwsearch.executor import Executor
     from hwsearch.latency_table import LatencyTable
     from hwsearch.run_directory import RunDirectory, Summary
     from hwsearch.runtimes import Runtime
     from hwsearch.search_space import SearchSpace
     from hwsearch.winners import Question
+
+ACCURACY_HELP = "imagenet; naswot, synflow, zen or grad-norm; a fitted FILE.npz; table:FILE.csv; command:FILE; or none"
+Accuracy = Annotated[str, typer.Option("--accuracy", metavar="SIGNAL", help=ACCURACY_HELP)]
+Evaluations = Annotated[
+    int | None, typer.Option("--evaluations", metavar="N", min=4, help="networks to score, for a slow signal")
+]
 
 
 def run(
@@ -98,7 +109,7 @@ def _source(
     loaded = open_table(table) if table else None
     if loaded is not None and target is None:
         return None, loaded
-    runtime = open_target(target or "cpu", threads, batch, precision)
+    runtime = open_target(target, threads, batch, precision)
     if loaded is not None and table:
         same_setup(loaded, runtime.setup, table)
     return runtime, loaded
@@ -131,6 +142,7 @@ def _run_directory(output: Path | None, config: dict[str, Any]) -> RunDirectory:
 
 
 def search(
+    context: typer.Context,
     space: Space = "efficientnet-b0",
     table: Table = None,
     target: Target = None,
@@ -139,13 +151,14 @@ def search(
         list[str] | None,
         typer.Option("--objective", metavar="METRIC", help="what the front trades off; repeatable"),
     ] = None,
-    accuracy: Annotated[str, typer.Option("--accuracy", metavar="SIGNAL", help="imagenet, a file.npz, or none")] = (
-        "imagenet"
-    ),
+    accuracy: Accuracy = "imagenet",
+    evaluations: Evaluations = None,
     threads: Threads = 1,
     batch: Batch = 1,
     precision: Precision = "f32",
     seed: Seed = 0,
+    dask: Dask = None,
+    dask_resource: DaskResource = None,
     output: Output = None,
     as_json: Json = False,
 ) -> None:
@@ -153,8 +166,8 @@ def search(
     import dataclasses
 
     from hwsearch import console
-    from hwsearch.accuracy import load_signal
     from hwsearch.budget import parse_budgets
+    from hwsearch.cli.executors import executor_for_signal
     from hwsearch.estimate import TableEstimator
     from hwsearch.pipeline import Listener, search_summary
     from hwsearch.space_file import load_space
@@ -162,14 +175,16 @@ def search(
 
     chosen = load_space(space)
     budgets = parse_budgets(budget or [])
+    signal = _signal_for(accuracy, output, executor_for_signal(context, accuracy, dask, dask_resource or []))
     loaded = _table_for(table, target, chosen, threads, batch, precision)
     question = Question(
         chosen,
         TableEstimator(loaded, table or "") if loaded else None,
-        None if accuracy == "none" else load_signal(accuracy),
+        signal,
         budgets,
         tuple(objective or ()),
         seed,
+        _settings_for(evaluations, signal),
     )
     directory = _search_directory(output, question, table) if output else None
     if directory is not None:
@@ -185,6 +200,23 @@ def search(
         if directory is not None:
             console.result(f"run: {directory.path}  (hwsearch report {directory.path})")
     console.warn(summary.warnings)
+
+
+def _signal_for(accuracy: str, output: Path | None, executor: Executor | None) -> AccuracySignal | None:
+    from hwsearch.accuracy import load_signal
+    from hwsearch.run_directory import RunDirectory
+
+    if accuracy == "none":
+        return None
+    return load_signal(accuracy, journal=RunDirectory(output).trained if output else None, executor=executor)
+
+
+def _settings_for(evaluations: int | None, signal: AccuracySignal | None) -> SearchSettings:
+    """What a search tries: as much as it is told to, or as the signal can bear."""
+    from hwsearch.evolution import SearchSettings, settings_for
+
+    wanted = signal.search_evaluations if evaluations is None and signal is not None else evaluations
+    return SearchSettings() if wanted is None else settings_for(wanted)
 
 
 def _table_for(
@@ -265,15 +297,16 @@ def print_summary(summary: Summary) -> None:
     if summary.setup is not None:
         console.result(f"latency on {summary.setup.label}; {summary.evaluated:,} networks scored")
     rows = [record for record in summary.networks if record.role not in ("front", "")]
+    by_proxy = any(record.proxy_score is not None for record in rows)
     console.print_table(
-        ["network", "role", "pred. ms", "meas. ms", "pred. top-1 %", "MACs M"],
+        ["network", "role", "pred. ms", "meas. ms", "proxy score" if by_proxy else "pred. top-1 %", "MACs M"],
         [
             [
                 record.name,
                 ROLE_WORDS[record.role],
                 console.milliseconds(record.latency_ms),
                 console.milliseconds(record.measured_latency_ms),
-                console.figure(record.predicted_top1),
+                console.figure(record.proxy_score if by_proxy else record.predicted_top1),
                 console.figure(record.macs / 1e6, 0),
             ]
             for record in rows

@@ -83,7 +83,7 @@ def profile(
     from hwsearch.profiler import profile as measure_table
 
     settings = ProfileSettings(seed, covers, held_out, seconds, command_line())
-    runtime = open_target(target or "cpu", threads, batch, precision)
+    runtime = open_target(target, threads, batch, precision)
     path = output or Path(f"{runtime.setup.target.replace(':', '-')}-{runtime.setup.precision}.json")
     planned, earlier = _plan(path, runtime, settings, space, networks or [], force)
     console.say(f"profiling {len(planned)} networks on {runtime.setup.label}")

@@ -40,7 +40,9 @@ class Problem:
         total = np.zeros(len(scores))
         for budget in self.budgets:
             sign = -1.0 if is_maximised(budget.metric) else 1.0
-            excess = sign * (scores[:, self.scorer.column(budget.metric)] - budget.limit) / budget.limit
+            # a proxy's score may be limited by zero or by a negative number
+            scale = abs(budget.limit) or 1.0
+            excess = sign * (scores[:, self.scorer.column(budget.metric)] - budget.limit) / scale
             total += np.maximum(excess, 0.0)
         return total
 
@@ -86,13 +88,13 @@ class Problem:
 
 
 def default_objectives(scorer: Scorer) -> tuple[str, ...]:
-    """Predicted top-1 against latency (of every table), or against MACs when no table is given.
+    """The accuracy signal's metric against latency (of every table), or against MACs when no table is given.
 
     Raises InputError without an accuracy signal: what then stands for accuracy is the user's choice.
     """
-    if "predicted_top1" not in scorer.metrics:
+    if scorer.accuracy_metric is None:
         raise InputError(
             f"space {scorer.space.name} has no accuracy signal, and nothing is guessed in its place",
             allowed="an accuracy signal, or explicit objectives among " + ", ".join(scorer.metrics),
         )
-    return ("predicted_top1", *(scorer.latency_metrics or ("macs",)))
+    return (scorer.accuracy_metric, *(scorer.latency_metrics or ("macs",)))

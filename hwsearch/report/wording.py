@@ -34,6 +34,7 @@ METRIC_LABELS = {
     "params": "parameters",
     "activation_bytes": "activation memory (bytes)",
     "predicted_top1": "predicted top-1 (%)",
+    "proxy_score": "proxy score",
     "front_size": "networks on the front",
 }
 _RUNTIMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch"}

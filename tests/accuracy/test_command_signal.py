@@ -12,11 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_judges import small_space
 
 from hwsearch.accuracy import load_signal
 from hwsearch.accuracy.command import CommandSignal
 from hwsearch.errors import InputError, UnavailableError
+from hwsearch.evolution import search, settings_for
 from hwsearch.notation import parse
+from hwsearch.scoring import Scorer
 from hwsearch.stage_arrays import from_architectures
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the commands of this test are scripts")
@@ -189,3 +192,43 @@ def test_a_killed_process_loses_only_the_evaluation_under_way(tmp_path):
     Path("on").touch()
     assert load_signal(f"command:{path}").predict(arrays(FIRST, THIRD, SECOND)).mean.tolist() == [55, 55, 53]
     assert asked(path) == [FIRST, THIRD, SECOND, SECOND]
+
+
+def test_a_search_of_few_evaluations_trains_no_network_twice_and_goes_on(tmp_path):
+    path, journal, space = script(tmp_path), tmp_path / "top1.jsonl", small_space(2)
+    assert space.size > 25
+
+    def found():
+        scorer = Scorer(space, load_signal(f"command:{path}", journal=journal))
+        return search(space, scorer, ["predicted_top1", "macs"], settings=settings_for(25), seed=1)
+
+    first = found()
+    assert 0 < first.evaluated <= 25
+    assert first.best.scores["predicted_top1"] == 55
+    trained = asked(path)
+    assert len(trained) == len(set(trained)) <= 25
+    assert found() == first
+    assert asked(path) == trained
+
+
+def test_the_search_command_keeps_its_trainings_in_the_run(tmp_path):
+    path = script(tmp_path)
+    arguments = ["search", "--accuracy", f"command:{path}", "--evaluations", "8", "-o", "run", "--json"]
+    code = "from hwsearch.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["evaluated"] <= 8
+    assert found["best"]["predicted_top1"] in (53, 55)
+    assert found["best"]["predicted_top1_std"] is None
+    assert len((tmp_path / "run" / "trained.jsonl").read_text(encoding="utf-8").splitlines()) == len(asked(path)) + 1
+
+
+def test_the_search_command_prints_a_proxy_as_a_proxy(tmp_path):
+    pytest.importorskip("torch", reason="torch is not installed: pip install 'hwsearch[torch]'")
+    code = "from hwsearch.cli import main; main()"
+    arguments = ["search", "--accuracy", "synflow", "--evaluations", "4", "--budget", "proxy_score>=1"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "proxy score" in done.stdout
+    assert "top-1" not in done.stdout

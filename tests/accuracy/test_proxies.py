@@ -11,18 +11,25 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'hwsearch[torch]'")
 
+from fake_judges import small_space  # noqa: E402
 from torch import nn  # noqa: E402
 
 from hwsearch.accuracy import load_signal  # noqa: E402
 from hwsearch.accuracy.proxies import LEAST_SCORE, Proxy, ProxySignal, input_side  # noqa: E402
+from hwsearch.accuracy.signal import Prediction  # noqa: E402
 from hwsearch.accuracy.zero_cost.grad_norm import grad_norm  # noqa: E402
 from hwsearch.accuracy.zero_cost.naswot import agreement, log_determinant, naswot  # noqa: E402
 from hwsearch.accuracy.zero_cost.surgery import swap  # noqa: E402
 from hwsearch.accuracy.zero_cost.synflow import synflow  # noqa: E402
 from hwsearch.accuracy.zero_cost.zen import STEP, vanilla, zen  # noqa: E402
-from hwsearch.errors import InputError  # noqa: E402
+from hwsearch.budget import parse_budgets  # noqa: E402
+from hwsearch.errors import InfeasibleError, InputError  # noqa: E402
+from hwsearch.evolution import search, settings_for  # noqa: E402
+from hwsearch.judge import judge  # noqa: E402
 from hwsearch.module import build  # noqa: E402
 from hwsearch.notation import parse  # noqa: E402
+from hwsearch.record import RecordModel  # noqa: E402
+from hwsearch.scoring import Scorer  # noqa: E402
 from hwsearch.stage_arrays import from_architectures, to_architectures  # noqa: E402
 from hwsearch.torch_network import MBConv, SqueezeExcite  # noqa: E402
 
@@ -227,3 +234,63 @@ def test_without_torch_the_error_names_the_extra() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("UnavailableError")
     assert "hwsearch[torch]" in done.stdout
+
+
+class Shallow:
+    """A closed form that is always negative: fewer repeats are better, and it says so as a proxy would."""
+
+    name = "shallow"
+    description = "a closed form"
+    metric = "proxy_score"
+    search_evaluations = 40
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def domain_faults(self, arrays):
+        return []
+
+    def warnings(self, arrays):
+        return ["no top-1"]
+
+    def predict(self, arrays):
+        self.asked += arrays.num_networks
+        total = arrays.num_repeats.sum(axis=1) + 0.1 * arrays.kernel_size.sum(axis=1)
+        return Prediction(-total.astype(np.float64), np.full(arrays.num_networks, np.nan))
+
+
+def test_a_proxy_is_scored_budgeted_and_searched_under_its_own_name() -> None:
+    scorer = Scorer(small_space(), Shallow())
+    assert scorer.accuracy_metric == scorer.metrics[-1] == "proxy_score"
+    budgets = parse_budgets(["proxy_score>=-2.9", "macs<=10G"])
+    result = search(scorer.space, scorer, budgets=budgets, settings=settings_for(40))
+    assert result.objectives == ("proxy_score", "macs")
+    assert result.best.scores["proxy_score"] == pytest.approx(-2.6)
+    assert all(found.scores["proxy_score"] >= -2.9 for found in result.front)
+    assert "predicted_top1" not in result.best.scores
+    with pytest.raises(InfeasibleError, match=r"closest has proxy_score=-2\.6"):
+        search(scorer.space, scorer, budgets=parse_budgets(["proxy_score>=0"]), settings=settings_for(40))
+
+
+def test_least_of_a_metric_asks_no_signal() -> None:
+    scorer = Scorer(small_space(), Shallow())
+    value, row = scorer.least("macs")
+    assert scorer.signal.asked == 0
+    assert value == scorer.matrix(row[None])[0, scorer.column("macs")]
+
+
+def test_the_classes_of_a_space_reach_the_signal() -> None:
+    space = small_space()
+    rows = space.sample(3, np.random.default_rng(0))
+    assert list(to_architectures(space.stage_arrays(rows))) == [space.decode(row) for row in rows]
+    assert list(to_architectures(Scorer(space)._arrays(rows))) == [space.decode(row) for row in rows]
+
+
+def test_a_record_never_shows_a_score_as_a_top1() -> None:
+    record = judge("small", SMALL, None, Shallow())
+    assert (record.predicted_top1, record.predicted_top1_std) == (None, None)
+    assert record.proxy_score == pytest.approx(-3.8)
+    document = record.to_document()
+    assert document["predicted_top1"] is None
+    assert RecordModel.model_validate(document).to_record() == record
+    assert "proxy_score" not in judge("small", SMALL, None, None).to_document()

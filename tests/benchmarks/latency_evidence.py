@@ -41,8 +41,6 @@ class Settings:
     covers: int
     rounds_seconds: float
     seed: int
-    blocks: int
-    """How many blocks of the space are timed alone; 0 for all. Fewer is for trying the script only."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +85,7 @@ def collect(settings: Settings) -> Evidence:
     runtime = open_runtime(settings.target, RuntimeOptions(settings.threads, 1, "f32"))
     space = load_space(settings.space)
     planned = planned_networks(space, settings)
-    blocks = list(space.blocks())[: settings.blocks or None]
-    isolated = Isolated(settings.target, settings.threads, model_makers(blocks))
+    isolated = Isolated(settings.target, settings.threads, model_makers(space.blocks()))
     say(f"{runtime.setup.label}: {len(planned)} networks, {len(isolated.keys)} models alone")
     profiles = profile_shares(runtime, planned)
     rounds = _Rounds(isolated, len(planned), settings.seed)

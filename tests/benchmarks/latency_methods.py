@@ -11,12 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
 from isolated_models import LOADERS
-from latency_evidence import Evidence, Settings, collect, from_document, samples_of, save, say
+from latency_evidence import Evidence, Settings, collect, from_document, save, say
 from latency_predictors import OURS, Evaluation, Prediction, curve, predictions
 
 from hwsearch.json_file import write_text
@@ -34,7 +33,6 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--covers", type=int, default=3)
     parser.add_argument("--rounds-seconds", type=float, default=60.0, help="for the networks' turns (default 60)")
     parser.add_argument("--seed", type=int, default=4242)
-    parser.add_argument("--blocks", type=int, default=0, help="time only the first N blocks alone (to try it out)")
     parser.add_argument("--again", type=Path, help="judge the evidence of an earlier run")
     parser.add_argument("-o", "--output", type=Path, help="default reports/latency-methods-TARGET.json")
     return parser.parse_args()
@@ -87,8 +85,8 @@ def _curve_table(points: list[tuple[int, int, Prediction, Fidelity]]) -> list[st
     lines = [
         "## hwsearch's method against profiling time",
         "",
-        "The same evidence, cut down: fewer covers of the space, fewer rounds (spread evenly over the run). Seconds are those",
-        "of profiling and timing the design networks that were kept, compiling included.",
+        "The same evidence, cut down: fewer covers of the space, fewer rounds (spread evenly over the run). Seconds",
+        "are those of profiling and timing the design networks that were kept, compiling included.",
         "",
         "| covers | rounds | seconds | MAPE | ±5 % | ±10 % | Kendall tau |",
         "|---|---|---|---|---|---|---|",
@@ -112,8 +110,8 @@ def page(evidence: Evidence, evaluation: Evaluation, tables: list[str]) -> str:
         f"{evidence.created} in {evidence.seconds / 60:.1f} minutes:",
         f"{rounds} shuffled rounds of {len(evaluation.networks)} networks of the space {settings.space}, with "
         f"{len(evidence.alone)} isolated models timed between them.",
-        f"{len(evaluation.design)} design networks ({settings.covers} covers), {len(evaluation.extra)} more random ones for "
-        f"the last row, {len(evaluation.held_out)} held-out random networks, seed {settings.seed}.",
+        f"{len(evaluation.design)} design networks ({settings.covers} covers), {len(evaluation.extra)} more random "
+        f"ones for the last method, {len(evaluation.held_out)} held-out random networks, seed {settings.seed}.",
         f"A turn is one run to warm up, then the fastest of four; null call: {evaluation.alone_ms['null']:.4f} ms.",
         "",
         *(f"**Warning: {warning}.**" for warning in warnings),
@@ -121,8 +119,10 @@ def page(evidence: Evidence, evaluation: Evaluation, tables: list[str]) -> str:
         *tables,
         "",
         "Isolated layers are convolution, batch norm and activation together, as runtimes fuse them; the parts of a",
-        "squeeze-excite, additions and poolings stand alone. Affine fits are least squares on the design networks. All raw",
-        f"samples are in the JSON file beside this page. Command: `{_command(settings)}`",
+        "squeeze-excite, additions and poolings stand alone. Affine fits are least squares on the design networks.",
+        "All raw samples are in the JSON file beside this page.",
+        "",
+        f"Command: `{_command(settings)}`",
     ]
     return "\n".join(lines) + "\n"
 
@@ -155,14 +155,11 @@ def main() -> None:
             options.covers,
             options.rounds_seconds,
             options.seed,
-            options.blocks,
         )
         evidence = collect(settings)
     path = options.output or options.again or Path("reports") / f"latency-methods-{evidence.settings.target}.json"
     save(evidence, {}, path)  # what was measured is safe before it is judged
     evaluation = Evaluation(evidence)
-    if len(evaluation.held_out) < 2:
-        sys.exit("fewer than two held-out networks consist of the blocks timed alone: raise --blocks")
     results, tables = judge(evaluation)
     save(evidence, results, path)
     text = page(evidence, evaluation, tables)

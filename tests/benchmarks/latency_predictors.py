@@ -45,15 +45,11 @@ class Evaluation:
         )
         self.design = self.members(lambda group: group.startswith("cover"))
         self.extra = self.members(lambda group: group == EXTRA)
-        # while the script is tried with few blocks alone, only networks made of them are held out
-        self.held_out = [i for i in self.members(lambda group: group == HELD_OUT) if self._is_covered(self.networks[i])]
+        self.held_out = self.members(lambda group: group == HELD_OUT)
 
     def members(self, belongs: Callable[[str], bool]) -> list[int]:
         """Indices of the networks whose group is asked for."""
         return [index for index, each in enumerate(self.evidence.networks) if belongs(each.group)]
-
-    def _is_covered(self, network: Architecture) -> bool:
-        return not self.evidence.settings.blocks or all(block_key(op) in self.alone_ms for op in ops(network))
 
     @property
     def measured_ms(self) -> FloatArray:
@@ -115,20 +111,17 @@ def isolated(evaluation: Evaluation, kind: str, label: str) -> list[Prediction]:
         return [block_key(op)] if kind == "block" else [layer_key(layer) for layer in layers(op)]
 
     def total(network: Architecture, less: float) -> float:
-        found = [evaluation.alone_ms.get(key, np.nan) for op in ops(network) for key in keys(op)]
-        return sum(ms - less for ms in found) + less
+        # NaN for references outside the space; they are not predicted
+        return sum(evaluation.alone_ms.get(key, np.nan) - less for op in ops(network) for key in keys(op)) + less
 
     plain, corrected = (np.array([total(n, less) for n in evaluation.networks]) for less in (0.0, null))
     seconds = evaluation.alone_seconds(kind)
-    found = [
+    fitted, fit_seconds = affine(corrected, evaluation), evaluation.timing_seconds(evaluation.design)
+    return [
         Prediction(f"{label}, summed", plain[evaluation.held_out], seconds),
         Prediction(f"{label}, less the null call", corrected[evaluation.held_out], seconds),
+        Prediction(f"{label}, less the null call, affine fit", fitted, seconds + fit_seconds),
     ]
-    if np.isfinite(corrected[evaluation.design]).all():
-        fitted = affine(corrected, evaluation)
-        seconds += evaluation.timing_seconds(evaluation.design)
-        found.append(Prediction(f"{label}, less the null call, affine fit", fitted, seconds))
-    return found
 
 
 def shares_times_wall(evaluation: Evaluation) -> FloatArray:

@@ -24,9 +24,10 @@ from hwsearch.accuracy.held_out import split_held_out
 from hwsearch.accuracy.imagenet import ImagenetSignal
 from hwsearch.accuracy.proxies import ProxySignal, input_side
 from hwsearch.accuracy.table import TrainedNetworks, read_table
-from hwsearch.architecture import Architecture, Stage
+from hwsearch.architecture import ACTIVATIONS, Architecture, Stage
 from hwsearch.cost import cost
 from hwsearch.json_file import write_json, write_text
+from hwsearch.operation import layers, ops
 from hwsearch.ranking import kendall_tau
 from hwsearch.stage_arrays import from_architectures
 
@@ -76,19 +77,28 @@ def by_signal(signal: AccuracySignal) -> Judge:
     return lambda network: float(signal.predict(from_architectures([network])).mean[0])
 
 
-def ranking(name: str, judge: Judge, networks: list[Architecture], top1: FloatArray) -> Ranking:
-    """Judge every network, and compare the order with the measured one."""
+def activations(network: Architecture) -> float:
+    """Numbers that pass through an activation, of one image: the units of NASWOT."""
+    found = [layer for op in ops(network) for layer in layers(op) if layer.activation in ACTIVATIONS]
+    return float(sum(layer.out_resolution**2 * layer.out_channels for layer in found))
+
+
+def judged_by(judge: Judge, networks: list[Architecture]) -> tuple[FloatArray, float]:
+    """The scores of networks, and the median of the processor seconds that each took."""
     scores, seconds = np.empty(len(networks)), np.empty(len(networks))
     for row, network in enumerate(networks):
         began = time.process_time()
         scores[row] = judge(network)
         seconds[row] = time.process_time() - began
+    return scores, float(f"{np.median(seconds):.3g}")
+
+
+def ranking(name: str, scores: FloatArray, seconds: float, top1: FloatArray) -> Ranking:
+    """Compare the order of scores with the measured one."""
     best = np.argsort(top1, kind="stable")[-(len(top1) // 10) :]
-    found = Ranking(
-        name,
-        *(round(value, 3) for value in (*tau_with_error(scores, top1), *tau_with_error(scores[best], top1[best]))),
-        seconds_a_network=float(f"{np.median(seconds):.3g}"),
-    )
+    tau, error = tau_with_error(scores, top1)
+    tau_best, error_best = tau_with_error(scores[best], top1[best])
+    found = Ranking(name, tau, error, tau_best, error_best, seconds)
     print(found, flush=True)
     return found
 
@@ -97,7 +107,7 @@ def tau_with_error(scores: FloatArray, top1: FloatArray) -> tuple[float, float]:
     """Kendall tau-b and its standard error by leaving one network out at a time."""
     count = len(scores)
     left_out = [kendall_tau(np.delete(scores, row), np.delete(top1, row)) for row in range(count)]
-    return kendall_tau(scores, top1), math.sqrt((count - 1) * float(np.var(left_out)))
+    return round(kendall_tau(scores, top1), 3), round(math.sqrt((count - 1) * float(np.var(left_out))), 3)
 
 
 def document(data: Path, count: int, seed: int) -> dict[str, object]:
@@ -110,10 +120,12 @@ def document(data: Path, count: int, seed: int) -> dict[str, object]:
     judges: dict[str, Judge] = {
         "MACs": lambda network: float(cost(network).macs),
         "params": lambda network: float(cost(network).params),
+        "activations": activations,
         "imagenet, refitted": by_signal(fitted_without(data, rest, seed)),
     }
     proxies = {name: load_signal(name) for name in PROXIES}
     judges |= {name: by_signal(signal) for name, signal in proxies.items()}
+    found = {name: judged_by(judge, networks) for name, judge in judges.items()}
     return {
         "source": SOURCE,
         "networks": count,
@@ -124,7 +136,8 @@ def document(data: Path, count: int, seed: int) -> dict[str, object]:
         "proxies": {name: asdict(signal.proxy) for name, signal in proxies.items() if isinstance(signal, ProxySignal)},
         "threads": torch.get_num_threads(),
         "torch": torch.__version__.partition("+")[0],
-        "rankings": [asdict(ranking(name, judge, networks, judged.top1)) for name, judge in judges.items()],
+        "rankings": [asdict(ranking(name, *each, judged.top1)) for name, each in found.items()],
+        "kendall_tau_naswot_activations": round(kendall_tau(found["naswot"][0], found["activations"][0]), 3),
     }
 
 
@@ -150,6 +163,8 @@ def page(found: dict[str, object]) -> str:
         f"- Proxies see Gaussian images of {found['input_side']} x {found['input_side']} pixels (the networks were",
         f"  trained at {domain.RESOLUTION}); random labels; one draw of weights; images at once: {batches}.",
         "  With images of the task, larger batches, full resolution or more draws they may rank differently.",
+        "- `activations` counts the numbers that pass through an activation, of one image at full resolution; tau-b of",
+        f"  NASWOT with that count is {found['kendall_tau_naswot_activations']}.",
         f"- Seconds are processor time, medians ({found['threads']} thread, PyTorch {found['torch']}).",
         "",
         f"Made by `python tests/benchmarks/proxy_ranking.py TRAIN.csv --networks {count} --seed {found['seed']}`; the",
@@ -174,6 +189,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
     parser.add_argument("-o", "--output", type=Path, default=Path("reports"))
     options = parser.parse_args()
+    if options.networks < 40:
+        parser.error("--networks: at least 40, for a best tenth of four")
     found = document(options.data, options.networks, options.seed)
     write_json(options.output / "accuracy-proxies.json", found)
     write_text(options.output / "accuracy-proxies.md", page(found))
