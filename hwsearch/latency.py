@@ -83,7 +83,8 @@ def fidelity(predicted: FloatArray, measured: FloatArray, floor: NoiseFloor | No
         mape=float(mape(predicted, measured)),
         within_5=float(share_within(predicted, measured, 0.05)),
         within_10=float(share_within(predicted, measured, 0.10)),
-        kendall_tau=float(kendall_tau(predicted, measured)),
+        # undefined where all are equal: then nothing was ranked
+        kendall_tau=float(np.nan_to_num(kendall_tau(predicted, measured))),
         noise_floor=floor,
         networks=len(measured),
     )

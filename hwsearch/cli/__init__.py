@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 INTERRUPTED = 130
+INTERRUPTED_LINE = "interrupted; repeat the command to go on where it stopped"
 BROKEN = 5
 USAGE = 2
 MAX_SHOWN = 200
@@ -13,8 +15,13 @@ MAX_SHOWN = 200
 
 def main() -> None:
     """Entry point of the ``hwsearch`` command."""
-    _one_thread_for_arithmetic()
-    sys.exit(run(sys.argv[1:]))
+    try:
+        _one_thread_for_arithmetic()
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # while a package was being imported
+        code = _fail(INTERRUPTED_LINE, INTERRUPTED)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt but Python's own end
+    sys.exit(code)
 
 
 def _one_thread_for_arithmetic() -> None:
@@ -53,7 +60,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one exit code for every
     except Exception as error:
         return _unexpected(error)
     if code == INTERRUPTED:  # the parser turns Ctrl-C into this code
-        return _fail("interrupted; repeat the command to go on where it stopped", INTERRUPTED)
+        return _fail(INTERRUPTED_LINE, INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

@@ -166,10 +166,13 @@ def measure(
     from hwsearch.cli.executors import executor_for_target, time_networks
     from hwsearch.judge import judge
     from hwsearch.networks import find_networks
+    from hwsearch.profiler import same_setup
 
     presets = find_networks(nets or [], file)
     estimator = open_estimator(table)
     runtime = open_target(target, threads, batch, precision)
+    if estimator is not None and table is not None:
+        same_setup(estimator.table, runtime.setup, table)
     executor = executor_for_target(context, target, dask, dask_resource or [])
     console.say(f"measuring {len(presets)} networks on {runtime.setup.label}")
     with console.ProgressBars() as bars:

@@ -214,7 +214,8 @@ def _warnings(
         ("run", summary.warnings),
         ("latency table", table.warnings if table else ()),
         *((family.name, family.warnings) for family in families),
-        *((record.name, record.warnings) for record in (*summary.networks, *summary.front)),
+        # what is not known of other published networks is said where they are listed
+        *((record.name, record.warnings) for record in (*summary.networks, *summary.front) if record.role),
     ):
         for text in texts:
             seen.setdefault(text, []).append(about)

@@ -366,7 +366,8 @@ def test_repeated_warnings_are_said_once(tmp_path: Path) -> None:
     networks = tuple(dataclasses.replace(each, warnings=("ranked as swish",)) for each in summary.networks)
     save_summary(dataclasses.replace(summary, networks=networks), run.summary)
     said = [notice for notice in report_data(run).warnings if notice.text == "ranked as swish"]
-    assert [notice.about for notice in said] == ["efficientnet-b0, synthetic-as-good and 3 more"]
+    assert len(said) == 1
+    assert said[0].about.startswith("efficientnet-b0, synthetic-as-good")
 
 
 @pytest.mark.parametrize("exists", [True, False])
