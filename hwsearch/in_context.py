@@ -33,6 +33,8 @@ LEAST_SHARE_KEPT = 0.25
 """A node cost never takes more than three quarters of what was reported."""
 MIN_FIT_NETWORKS = 12
 """Fewer design networks than this, and op sums stand as they are."""
+SLOWED_SPREAD, SLOWED_LIMIT = 0.2, 1.4
+"""Networks that the profiler slows down further apart, or more, than this were disturbed by something else."""
 SLOPE_SPREAD, CONSTANT_SPREAD = 0.05, 0.05
 """How far slope (from 1) and constant (from 0, as a fraction of the median network) are expected to lie."""
 
@@ -71,15 +73,29 @@ def solve(name: str, setup: Setup, sessions: Sequence[Session]) -> LatencyTable:
         table = _solve_shares(name, setup, sessions, [each for each in design if each.measured.profile])
     else:
         table = _solve_sums(name, setup, sessions, design)
-    warnings = tuple(dict.fromkeys(w for session in sessions for w in noise_warnings(_samples(session))))
+    said = [warning for session in sessions for warning in noise_warnings(_samples(session))]
+    warnings = tuple(dict.fromkeys((*said, *_profile_warnings(design))))
     return dataclasses.replace(table, fidelity=held_out_fidelity(table, networks), warnings=warnings)
+
+
+def _profile_warnings(design: Sequence[_Network]) -> list[str]:
+    """A profiler slows every network down a little and by much the same, unless something else ran beside it."""
+    profiled = [each for each in design if each.measured.profile]
+    if len(profiled) < MIN_FIT_NETWORKS:
+        return []
+    slowed = [sum(ms for ms, _ in each.measured.profile.values()) / each.wall_ms for each in profiled]
+    spread = float(np.quantile(slowed, 0.9) / np.quantile(slowed, 0.1) - 1)
+    if spread <= SLOWED_SPREAD and np.median(slowed) <= SLOWED_LIMIT:
+        return []
+    how = f"{np.median(slowed):.2f} x as slow as without, {spread:.0%} apart"
+    return [f"something disturbed the profiles: networks ran {how}; profile again when the machine is quiet"]
 
 
 def _solve_shares(name: str, setup: Setup, sessions: Sequence[Session], design: Sequence[_Network]) -> LatencyTable:
     """In context: share x wall."""
     node_cost = min(NODE_COSTS_MS, key=lambda cost: _left_out_error(design, _occurrences(design, cost)))
     occurrences = _occurrences(design, node_cost)
-    slope, constant_ms = _affine(design, occurrences)
+    slope, constant_ms = _affine(_left_out_predictions(design, occurrences), _walls(design))
     found = {op: _op_latency(seen, slope) for op, seen in occurrences.items()}
     return LatencyTable(name, setup, "in_context", constant_ms, found, None, tuple(sessions))
 
@@ -181,15 +197,20 @@ def _left_out_predictions(design: Sequence[_Network], occurrences: Occurrences) 
 
 
 def _left_out_error(design: Sequence[_Network], occurrences: Occurrences) -> float:
-    return mape(_left_out_predictions(design, occurrences), np.array([each.wall_ms for each in design]))
+    """Error of the left-out predictions after the affine map, as a fraction."""
+    predicted, walls = _left_out_predictions(design, occurrences), _walls(design)
+    slope, constant = _affine(predicted, walls)
+    return mape(slope * predicted + constant, walls)
 
 
-def _affine(design: Sequence[_Network], occurrences: Occurrences) -> tuple[float, float]:
+def _walls(design: Sequence[_Network]) -> FloatArray:
+    return np.array([each.wall_ms for each in design])
+
+
+def _affine(predicted: FloatArray, walls: FloatArray) -> tuple[float, float]:
     """Slope and constant (ms) of wall time over summed ops, least squares of relative errors."""
-    if len(design) < MIN_FIT_NETWORKS:
+    if len(walls) < MIN_FIT_NETWORKS:
         return 1.0, 0.0
-    predicted = _left_out_predictions(design, occurrences)
-    walls = np.array([each.wall_ms for each in design])
     noise = float(np.std(predicted / walls)) or 1e-9
     # on a noisy machine the fit must not invent a constant: slope and constant are held near 1 and 0
     held = np.array([[noise / SLOPE_SPREAD, 0.0], [0.0, noise / (CONSTANT_SPREAD * float(np.median(walls)))]])

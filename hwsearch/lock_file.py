@@ -15,8 +15,8 @@ from hwsearch.errors import InputError
 SUFFIX = ".lock"
 SETTLE_S = 0.1
 """Two processes that take over the same dead lock replace it within less than this; the last one has it."""
-YOUNG_S = 2.0
-"""A lock without a process in it is being written, unless it is older than this."""
+YOUNG_S = 1.0
+"""A lock that says nothing for this long is not being written; its writer was killed."""
 
 _held: set[Path] = set()
 """The locks of this process: a lock with our number that is not among them was left by an earlier process."""
@@ -33,11 +33,16 @@ class LockFile:
         self._text = json.dumps({"pid": os.getpid(), "host": platform.node(), "token": uuid.uuid4().hex})
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if not self._create():
-                self._take_over()
+            while not self._create():
+                if self._take_over():
+                    break
+            _held.add(self._lock)
         except OSError as error:
             raise InputError(f"cannot be written ({error.strerror})", where=str(path)) from None
-        _held.add(self._lock)
+        except KeyboardInterrupt:
+            if self._is_own():
+                self._lock.unlink(missing_ok=True)
+            raise
 
     def release(self) -> None:
         """Give the right back; a second time does nothing."""
@@ -54,14 +59,17 @@ class LockFile:
         try:
             with stream:
                 stream.write(self._text)
-        except OSError:  # a full disk: no empty lock stays behind
+        except BaseException:  # a full disk, Ctrl-C: no empty lock stays behind
             self._lock.unlink(missing_ok=True)
             raise
         return True
 
-    def _take_over(self) -> None:
+    def _take_over(self) -> bool:
+        """Whether a dead process had it and this one has it now; False if it was given back meanwhile."""
         owner = self._owner()
-        if self._is_at_work(owner):
+        if owner is None:
+            return False
+        if _is_at_work(owner, self._lock in _held):
             raise InputError(
                 f"process {owner.get('pid', '?')} is at work on it",
                 where=str(self._file),
@@ -69,36 +77,44 @@ class LockFile:
             )
         self._write_own().replace(self._lock)
         time.sleep(SETTLE_S)
-        if self._lock.read_text(encoding="utf-8") != self._text:
+        if not self._is_own():
             raise InputError("another process has just gone on with it", where=str(self._file))
+        return True
 
     def _write_own(self) -> Path:
         own = self._lock.with_name(f"{self._lock.name}.{os.getpid()}.part")
         try:
             own.write_text(self._text, encoding="utf-8")
-        except OSError:
+        except BaseException:
             own.unlink(missing_ok=True)
             raise
         return own
 
-    def _owner(self) -> dict[str, Any]:
-        try:
-            found = json.loads(self._lock.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):  # given back just now, cut short, or never ours
-            return {}
-        return found if isinstance(found, dict) else {}
+    def _is_own(self) -> bool:
+        return self._lock.exists() and self._lock.read_text(encoding="utf-8") == self._text
 
-    def _is_at_work(self, owner: dict[str, Any]) -> bool:
-        pid = owner.get("pid")
-        if not isinstance(pid, int) or pid <= 0:
-            return self._is_young()
-        if owner.get("host") != platform.node() or os.name != "posix":
-            return True  # whether it lives cannot be known from here
-        return self._lock in _held if pid == os.getpid() else _lives(pid)
+    def _owner(self) -> dict[str, Any] | None:
+        """What the lock says: {} if it says nothing, None if it has gone."""
+        deadline = time.monotonic() + YOUNG_S
+        while True:
+            try:
+                found = json.loads(self._lock.read_text(encoding="utf-8"))
+            except FileNotFoundError:
+                return None
+            except ValueError:
+                found = {}
+            if found or time.monotonic() > deadline:
+                return found if isinstance(found, dict) else {}
+            time.sleep(SETTLE_S / 4)
 
-    def _is_young(self) -> bool:
-        # between creating a lock and writing into it
-        return self._lock.exists() and time.time() - self._lock.stat().st_mtime < YOUNG_S
+
+def _is_at_work(owner: dict[str, Any], is_held: bool) -> bool:
+    pid = owner.get("pid")
+    if not isinstance(pid, int) or pid <= 0:
+        return False
+    if owner.get("host") != platform.node() or os.name != "posix":
+        return True  # whether it lives cannot be known from here
+    return is_held if pid == os.getpid() else _lives(pid)
 
 
 def _lives(pid: int) -> bool:

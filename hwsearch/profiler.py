@@ -24,12 +24,16 @@ from hwsearch.journal import Journal
 from hwsearch.latency_table import LatencyTable, MeasuredNetwork, Role, Session
 from hwsearch.preset import reference_preset
 from hwsearch.runtimes import PartTimes, Runtime
-from hwsearch.search_space import SearchSpace
+from hwsearch.search_space import Population, SearchSpace
 from hwsearch.timing import DEFAULT_SECONDS, time_rounds
 
 DEFAULT_COVERS = 3
 DEFAULT_HELD_OUT = 24
 PROFILED_RUNS = 8
+PASSES = 2
+"""Times that every design network is profiled, well apart; the quieter counts."""
+SMALL_NETWORKS = 2
+"""Design networks at the small end of a space, beside the covers."""
 REFERENCES = ("efficientnet-b0", "mobilenet-v2")
 """Networks that every session measures: they show drift, and tie sessions together."""
 JOURNAL_SUFFIX = ".partial"
@@ -79,7 +83,7 @@ def plan(space: SearchSpace, settings: ProfileSettings, *, has_profiler: bool = 
     A device without a profiler gets random design networks as well: sums need more of them than shares do.
     """
     rng = np.random.default_rng([settings.seed, 1])
-    rows = np.concatenate([cover(space, rng) for _ in range(settings.covers)])
+    rows = np.concatenate([*(cover(space, rng) for _ in range(settings.covers)), smallest(space, SMALL_NETWORKS, rng)])
     if not has_profiler:
         rows = np.concatenate([rows, space.sample(len(rows), rng)])
     held_out = space.sample(settings.held_out, np.random.default_rng([settings.seed, 2]))
@@ -128,7 +132,7 @@ class _Measurement:
         self._planned = planned
         self._settings = settings
         self._on_progress = on_progress
-        self._profiles: dict[int, dict[str, tuple[float, int]]] = {}
+        self._profiles: dict[tuple[int, int], dict[str, tuple[float, int]]] = {}
         self._turns: dict[tuple[int, int], float] = {}
         self._seconds = 0.0
 
@@ -138,15 +142,16 @@ class _Measurement:
             for event in journal.events:
                 self._replay(event, str(journal_path))
             started = time.monotonic()
-            self._take_profiles(journal)
+            self._take_profiles(journal, 0)
             samples = self._take_turns(journal)
+            self._take_profiles(journal, 1)
             self._seconds += time.monotonic() - started
         networks = tuple(
             MeasuredNetwork(
                 each.architecture.text,
                 each.role,
                 tuple(float(ms) for ms in samples[:, index]),
-                self._profiles.get(index, {}),
+                self._profile_of(index),
             )
             for index, each in enumerate(self._planned)
         )
@@ -166,30 +171,38 @@ class _Measurement:
         try:
             if "profile" in event:
                 parts = {str(key): (float(ms), int(nodes)) for key, (ms, nodes) in event["parts"].items()}
-                self._profiles[int(event["profile"])] = parts
+                self._profiles[int(event["profile"]), int(event["pass"])] = parts
             else:
                 self._turns[int(event["round"]), int(event["network"])] = float(event["ms"])
             self._seconds = float(event["seconds"])
         except (KeyError, TypeError, ValueError, AttributeError):
             raise InputError(f"not an event of a profile: {str(event)[:60]}", where=where) from None
 
-    def _take_profiles(self, journal: Journal) -> None:
+    def _take_profiles(self, journal: Journal, number: int) -> None:
+        """One pass over the design networks: before the timing rounds, and again after them."""
         wanted = [index for index, each in enumerate(self._planned) if each.role == "design"]
         if not self._runtime.has_profiler:
             return
         base, started = self._seconds, time.monotonic()
+        step = f"profiling shares, pass {number + 1} of {PASSES}"
         for done, index in enumerate(wanted):
-            self._on_progress(Progress("profiling shares", done, len(wanted)))
-            if index in self._profiles:
+            self._on_progress(Progress(step, done, len(wanted)))
+            if (index, number) in self._profiles:
                 continue
             network = self._runtime.load_profiled(self._planned[index].architecture)
             try:
-                self._profiles[index] = typical_run(network.part_times(PROFILED_RUNS))
+                parts = typical_run(network.part_times(PROFILED_RUNS))
             finally:
                 network.close()
-            seconds = base + time.monotonic() - started
-            journal.append({"profile": index, "parts": self._profiles[index], "seconds": round(seconds, 2)})
-        self._on_progress(Progress("profiling shares", len(wanted), len(wanted)))
+            self._profiles[index, number] = parts
+            seconds = round(base + time.monotonic() - started, 2)
+            journal.append({"profile": index, "pass": number, "parts": parts, "seconds": seconds})
+        self._on_progress(Progress(step, len(wanted), len(wanted)))
+
+    def _profile_of(self, index: int) -> dict[str, tuple[float, int]]:
+        """The quieter of a network's passes: what disturbs a machine for seconds disturbs one of them."""
+        passes = [parts for (network, _), parts in self._profiles.items() if network == index]
+        return min(passes, key=lambda parts: sum(ms for ms, _ in parts.values()), default={})
 
     def _take_turns(self, journal: Journal) -> np.ndarray[Any, np.dtype[np.float64]]:
         base, started, total = self._seconds, time.monotonic(), 0
@@ -218,15 +231,28 @@ class _Measurement:
 
 
 def typical_run(runs: Sequence[PartTimes]) -> dict[str, tuple[float, int]]:
-    """The median over profiled runs of each part's ms and nodes, keyed ``<op index>/<part>``."""
-    keys = sorted({key for run in runs for key in run})
+    """The median over the faster half of profiled runs of each part's ms and nodes, keyed ``<op index>/<part>``."""
+    quiet = sorted(runs, key=lambda run: sum(each.ms for each in run.values()))[: (len(runs) + 1) // 2]
     found = {}
-    for index, part in keys:
-        times = [run[index, part] for run in runs if (index, part) in run]
-        if 2 * len(times) > len(runs):
+    for index, part in sorted({key for run in quiet for key in run}):
+        times = [run[index, part] for run in quiet if (index, part) in run]
+        if 2 * len(times) > len(quiet):
             ms = float(np.median([each.ms for each in times]))
             found[f"{index}/{part}"] = (round(ms, 6), int(np.median([each.nodes for each in times])))
     return found
+
+
+def smallest(space: SearchSpace, count: int, rng: np.random.Generator) -> Population:
+    """Networks at the small end of a space: least expansion and width in every stage, the rest random.
+
+    Their feature maps and weights stay in a cache from which larger networks evict them, so their ops take less
+    than in a cover; they tell the fit what a sum of ops leaves out.
+    """
+    rows = space.sample(count, rng)
+    for column, name in enumerate(space.gene_names):
+        if name == "resolution" or name.endswith(("expand_ratio", "out_channels")):
+            rows[:, column] = 0
+    return rows
 
 
 def plan_networks(architectures: Sequence[Architecture]) -> tuple[Planned, ...]:

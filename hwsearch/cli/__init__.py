@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -50,10 +51,12 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one exit code for every
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except BrokenPipeError:
-        # whoever read our output has gone; let nothing be flushed into the closed pipe at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # whoever read it has gone
         return 0
     except OSError as error:  # a path that no file system takes, a folder that may not be read
+        if error.errno == errno.ENOSPC and error.filename is None:
+            _drop_output()
+            return _fail(f"standard output: {error.strerror}", USAGE)
         if error.filename is None:
             return _unexpected(error)
         return _fail(f"{str(error.filename)[:MAX_SHOWN]}: {error.strerror}", USAGE)
@@ -62,6 +65,11 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one exit code for every
     if code == INTERRUPTED:  # the parser turns Ctrl-C into this code
         return _fail(INTERRUPTED_LINE, INTERRUPTED)
     return code if isinstance(code, int) else 0
+
+
+def _drop_output() -> None:
+    """Let nothing be flushed at exit into what does not take it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _unexpected(error: Exception) -> int:

@@ -29,6 +29,7 @@ from hwsearch.cli.options import (
 if TYPE_CHECKING:
     from hwsearch.accuracy import AccuracySignal
     from hwsearch.evolution import SearchSettings
+    from hwsearch.evolution.certify import Certificate
     from hwsearch.executor import Executor
     from hwsearch.latency_table import LatencyTable
     from hwsearch.run_directory import RunDirectory, Summary
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
 
 ACCURACY_HELP = "imagenet; naswot, synflow, zen or grad-norm; a fitted FILE.npz; table:FILE.csv; command:FILE; or none"
 Accuracy = Annotated[str, typer.Option("--accuracy", metavar="SIGNAL", help=ACCURACY_HELP)]
+CERTIFY_HELP = "prove how much better than the best any network of the space could be predicted"
+Certify = Annotated[bool, typer.Option("--certify", help=CERTIFY_HELP)]
+CertifySeconds = Annotated[
+    float, typer.Option("--certify-seconds", metavar="S", help="time for the proof, which may end sooner")
+]
 Evaluations = Annotated[
     int | None, typer.Option("--evaluations", metavar="N", min=4, help="networks to score, for a slow signal")
 ]
@@ -53,7 +59,7 @@ def run(
     batch: Batch = 1,
     precision: Precision = "f32",
     seed: Seed = 0,
-    seconds: Seconds = 24.0,
+    seconds: Seconds = 26.0,
     as_json: Json = False,
 ) -> None:
     """Tell the whole story: profile, search, measure, scale, export, report.
@@ -71,6 +77,7 @@ def run(
 
     chosen = load_space(space)
     budgets = parse_budgets(budget or [])
+    profile_settings = ProfileSettings(seed, seconds=seconds, command=command_line())
     runtime, loaded = _source(target, table, threads, batch, precision)
     config = {
         "target": runtime.setup.target if runtime else None,
@@ -82,13 +89,7 @@ def run(
         "budgets": [each.text for each in budgets],
     }
     directory = _run_directory(output, config)
-    settings = RunSettings(
-        chosen,
-        ProfileSettings(seed, seconds=seconds, command=command_line()),
-        budgets,
-        seed,
-        command=command_line(),
-    )
+    settings = RunSettings(chosen, profile_settings, budgets, seed, command=command_line())
     console.say(f"run: {directory.path}")
     with console.ProgressBars() as bars:
         summary = tell(directory, settings, runtime, loaded, Listener(bars.step, bars))
@@ -157,6 +158,8 @@ def search(
     batch: Batch = 1,
     precision: Precision = "f32",
     seed: Seed = 0,
+    certify: Certify = False,
+    certify_seconds: CertifySeconds = 60.0,
     dask: Dask = None,
     dask_resource: DaskResource = None,
     output: Output = None,
@@ -167,6 +170,7 @@ def search(
 
     from hwsearch import console
     from hwsearch.budget import parse_budgets
+    from hwsearch.cli.certificate import certificate_of
     from hwsearch.cli.executors import executor_for_signal
     from hwsearch.estimate import TableEstimator
     from hwsearch.pipeline import Listener, search_summary
@@ -193,10 +197,22 @@ def search(
         summary = search_summary(question, loaded, command_line(), Listener(on_progress=bars))
     if directory is not None:
         _save_search(directory, summary, loaded)
+    certificate = certificate_of(question, summary, certify_seconds) if certify else None
+    _tell_search(summary, certificate, directory, as_json)
+
+
+def _tell_search(
+    summary: Summary, certificate: Certificate | None, directory: RunDirectory | None, as_json: bool
+) -> None:
+    from hwsearch import console
+
     if as_json:
-        console.print_json(_search_document(summary))
+        proof = {"certificate": certificate.to_document()} if certificate else {}
+        console.print_json(_search_document(summary) | proof)
     else:
         print_summary(summary)
+        if certificate is not None:
+            console.result(f"certificate ({certificate.seconds:.0f} s): {certificate.statement}")
         if directory is not None:
             console.result(f"run: {directory.path}  (hwsearch report {directory.path})")
     console.warn(summary.warnings)

@@ -16,14 +16,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hwsearch.accuracy.domain import stage_code
 from hwsearch.accuracy.imagenet import ImagenetSignal
+from hwsearch.architecture import Architecture
 from hwsearch.budget import Budget, is_maximised
 from hwsearch.errors import InputError
 from hwsearch.evolution.option_tree import FloatArray, IntArray
 from hwsearch.evolution.problem import Problem
-from hwsearch.evolution.relaxation import Bounds, Cells, Relaxation
+from hwsearch.evolution.relaxation import Cells, Relaxation
 from hwsearch.evolution.result import Found, found_networks
 from hwsearch.evolution.searching import search
 from hwsearch.scoring import Scorer
@@ -36,14 +38,12 @@ class CertifySettings:
 
     batch: int = 128
     """Cells halved at once."""
-    leaf: int = 32_768
+    leaf: int = 16_384
     """Networks a cell may hold to be gone through one by one."""
-    unit_cells: int = 3000
+    unit_cells: int = 8000
     """Cells for each bound of the second layer over the whole space."""
     unit_share: float = 0.35
     """Share of the time limit those may take together."""
-    deep_every: int = 3
-    """Every how many halvings the second layer is bounded anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Certificate:
 def certify(
     scorer: Scorer,
     budgets: Sequence[Budget] = (),
-    best: Found | None = None,
+    best: Architecture | None = None,
     *,
     seconds: float = math.inf,
     nodes: int | None = None,
@@ -104,14 +104,13 @@ def certify(
 ) -> Certificate:
     """Bound ``predicted_top1`` within ``budgets`` until all is proven, or ``seconds`` or ``nodes`` (cells) are spent.
 
-    ``best`` is usually a search's answer; without it one is searched for. With a limit by ``nodes`` alone the
-    same question gives the same certificate.
+    ``best`` is usually a search's answer, the network to beat; without it one is searched for. With a limit by
+    ``nodes`` alone the same question gives the same certificate.
 
     Raises InputError for an accuracy signal that is not the ``imagenet`` network, for limits that are not
     positive and for a ``best`` outside the budgets, InfeasibleError when no network meets the budgets.
     """
-    signal = scorer.signal
-    if not isinstance(signal, ImagenetSignal):
+    if not isinstance(scorer.signal, ImagenetSignal):
         raise InputError(
             "only the predictor of accuracy signal 'imagenet' (or one fitted into an .npz) can be bounded",
             where="certificate",
@@ -121,11 +120,11 @@ def certify(
         raise InputError("a certificate needs time", where="certificate", allowed="more than 0 seconds or cells")
     problem = Problem(scorer, ("predicted_top1",), tuple(budgets))
     problem.refuse_impossible()
-    best = best or search(scorer.space, scorer, ["predicted_top1"], budgets).best
-    scores = scorer.matrix(np.array([best.genes], dtype=np.int8))
-    if problem.violation(scores)[0] > 0:
+    best = best or search(scorer.space, scorer, ["predicted_top1"], budgets).best.architecture
+    row = scorer.space.encode(best)
+    if problem.violation(scorer.matrix(row[None]))[0] > 0:
         raise InputError(f"the network does not meet the budgets: {best.text}", where="certificate")
-    proof = _Proof(problem, signal, scores, best, settings or CertifySettings(), progress)
+    proof = _Proof(problem, row, settings or CertifySettings(), progress)
     proof.follow(seconds, math.inf if nodes is None else nodes)
     return proof.certificate()
 
@@ -140,7 +139,6 @@ class _Open:
     multipliers: FloatArray
     upper: float
     split: int
-    depth: int
 
 
 class _Proof:
@@ -149,19 +147,14 @@ class _Proof:
     def __init__(
         self,
         problem: Problem,
-        signal: ImagenetSignal,
-        scores: FloatArray,
-        best: Found,
+        row: npt.NDArray[np.int8],
         settings: CertifySettings,
         progress: Callable[[Bounded], None] | None,
     ) -> None:
         self._problem, self._settings, self._progress = problem, settings, progress
-        self._best_row = np.array(best.genes, dtype=np.int8)
-        self._best = float(scores[0, problem.scorer.column("predicted_top1")])
-        self._rows = _option_rows(problem.scorer.space)
-        prices, limits = _limited_prices(problem)
-        self._prices = prices
-        self._relaxation = Relaxation(signal._network, _option_codes(problem.scorer.space, self._rows), prices, limits)
+        self._given = self._best_row = row
+        self._best = float(problem.scorer.matrix(row[None])[0, problem.scorer.column("predicted_top1")])
+        self._relaxation, self._rows = relaxation_of(problem)
         self._heap: list[tuple[float, int, _Open]] = []
         self._serial = self._nodes = self._scored = 0
         self._began = time.perf_counter()
@@ -172,7 +165,7 @@ class _Proof:
         root = self._relaxation.root()
         if self._problem.scorer.space.size > self._settings.leaf:
             root = self._unit_bounds(root, self._began + seconds * self._settings.unit_share)
-        self._add(root, np.array([np.inf]), np.zeros(1, dtype=np.int64))
+        self._judge(root, np.array([np.inf]))
         self._tell()
         while self._heap and time.perf_counter() < end and self._nodes < nodes:
             count = min(len(self._heap), self._settings.batch)
@@ -203,17 +196,21 @@ class _Proof:
     def _statement(self, bound: float, excluded: int) -> str:
         space = self._problem.scorer.space
         within = " and ".join(budget.text for budget in self._problem.budgets) or "no budget"
-        about = "; a statement about the predictor (and the latency table), not about trained networks or a device"
+        found = "the network found"
+        if not np.array_equal(self._best_row, self._given):
+            found = f"a better network met on the way ({space.decode(self._best_row).text})"
         if not self._heap:
-            return (
-                f"proven: of the {space.size:,} networks of {space.name}, none within {within} is predicted "
-                f"above {self._best:.4f} %, the network found{about}"
+            said = (
+                f"proven: of the {space.size:,} networks of {space.name} within {within}, none is predicted above "
+                f"the {self._best:.4f} % of {found}"
             )
-        return (
-            f"proven: no network of {space.name} within {within} is predicted above {bound:.4f} %, which is "
-            f"{bound - self._best:.4f} points above the network found; {excluded:,} of {space.size:,} networks are "
-            f"excluded; not proven: that a better one exists{about}"
-        )
+        else:
+            said = (
+                f"proven: no network of {space.name} within {within} is predicted above {bound:.4f} %, "
+                f"{bound - self._best:.4f} points above {found}; {excluded:,} of its {space.size:,} networks are "
+                "excluded; not proven: whether one of the others is better"
+            )
+        return said + ". This is about the predictor and the latency table, not about trained or timed networks."
 
     def _sizes(self, cell: _Open) -> list[int]:
         return [int(tree.sizes[number]) for tree, number in zip(self._relaxation.trees, cell.sets, strict=True)]
@@ -283,19 +280,12 @@ class _Proof:
             np.array([cell.high for cell in above]),
             np.array([cell.multipliers for cell in above]),
         )
-        upper = np.array([cell.upper for cell in above])
-        self._add(cells, upper, np.array([cell.depth + 1 for cell in above]))
+        self._judge(cells, np.array([cell.upper for cell in above]))
 
-    def _add(self, cells: Cells, above: FloatArray, depths: IntArray) -> None:
-        """Bound cells; those that may hold a better network are gone through, if they are small, or kept."""
-        deep = depths % self._settings.deep_every == 0
-        for rows, renewed in ((np.flatnonzero(deep), True), (np.flatnonzero(~deep), False)):
-            if len(rows):
-                part = Cells(cells.sets[rows], cells.low[rows], cells.high[rows], cells.multipliers[rows])
-                self._judge(part, self._relaxation.bounds(part, renewed), above[rows], depths[rows])
-
-    def _judge(self, cells: Cells, bounds: Bounds, above: FloatArray, depths: IntArray) -> None:
-        self._nodes += len(depths)
+    def _judge(self, cells: Cells, above: FloatArray) -> None:
+        """Bound cells; those that may hold a better network are gone through, if they are small, or kept open."""
+        bounds = self._relaxation.bounds(cells)
+        self._nodes += len(above)
         upper = np.minimum(bounds.upper, above)
         sizes = self._relaxation.sizes(cells.sets)
         alive = np.flatnonzero(upper + self._relaxation.rounding > self._best)
@@ -305,15 +295,8 @@ class _Proof:
             self._score(np.concatenate(members))
         for n in alive[~small].tolist():
             multipliers = np.where(bounds.multipliers[n] > 0, bounds.multipliers[n], cells.multipliers[n])
-            cell = _Open(
-                cells.sets[n],
-                bounds.low[n],
-                bounds.high[n],
-                multipliers,
-                float(upper[n]),
-                int(bounds.split[n]),
-                int(depths[n]),
-            )
+            low, high = bounds.low[n].copy(), bounds.high[n].copy()  # a view would keep the whole batch
+            cell = _Open(cells.sets[n], low, high, multipliers, float(upper[n]), int(bounds.split[n]))
             self._serial += 1
             heapq.heappush(self._heap, (-cell.upper, self._serial, cell))
 
@@ -325,7 +308,7 @@ class _Proof:
         paid = np.zeros((1, len(self._relaxation.limits)))
         for stage, options in enumerate(chosen):
             total = (total[:, None] + values[ends[stage] + options]).reshape(-1)
-            paid = (paid[:, None] + self._prices[stage][options]).reshape(len(total), -1)
+            paid = (paid[:, None] + self._relaxation.prices[stage][options]).reshape(len(total), -1)
         fits = (paid <= self._relaxation.limits).all(axis=1)
         kept = np.flatnonzero(fits & (total + self._relaxation.rounding > self._best))
         numbers = np.unravel_index(kept, [len(options) for options in chosen])
@@ -342,6 +325,18 @@ class _Proof:
         winner = int(top1.argmax())
         if top1[winner] > self._best:
             self._best, self._best_row = float(top1[winner]), rows[winner].copy()
+
+
+def relaxation_of(problem: Problem) -> tuple[Relaxation, list[Population]]:
+    """The relaxation of a problem's predictor and budgets, and the genes of each stage's options, (K_s, 5) each.
+
+    The problem's signal must be an ``ImagenetSignal``.
+    """
+    signal = problem.scorer.signal
+    assert isinstance(signal, ImagenetSignal)
+    rows = _option_rows(problem.scorer.space)
+    prices, limits = _limited_prices(problem)
+    return Relaxation(signal._network, _option_codes(problem.scorer.space, rows), prices, limits), rows
 
 
 def _option_rows(space: SearchSpace) -> list[Population]:

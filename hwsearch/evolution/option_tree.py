@@ -26,8 +26,8 @@ class OptionTree:
 
     members: tuple[IntArray, ...]
     """Numbers of the options in each set, ascending."""
-    padded: IntArray
-    """Shape (T, K): the members of a set, the last one repeated."""
+    inputs: tuple[npt.NDArray[np.float32], ...]
+    """What each member of a set adds to the first layer, shapes (size, H), in single precision."""
     children: IntArray
     """Shape (T, 2): the two halves of a set; -1 where it has one option."""
     sizes: IntArray
@@ -58,7 +58,7 @@ def option_tree(inputs: FloatArray, prices: FloatArray) -> OptionTree:
         row[number] = 0.0
     return OptionTree(
         tuple(sets),
-        np.array([np.pad(number, (0, len(inputs) - len(number)), mode="edge") for number in sets], dtype=np.int64),
+        tuple(inputs[number].astype(np.float32) for number in sets),
         np.array(children, dtype=np.int64),
         np.array([len(number) for number in sets], dtype=np.int64),
         outside,

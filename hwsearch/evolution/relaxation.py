@@ -8,8 +8,9 @@ additive prices enter by Lagrange multipliers (any multiplier >= 0 gives a valid
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +24,10 @@ _UNIT_32 = 2.0**-24
 """Unit roundoff of single precision."""
 EXACT_SLACK = 1e-8
 """More than all rounding of our own sums in double precision, in points."""
-_FACTORS = (0.0, 0.4, 0.7, 1.0, 1.4, 2.5)
-"""Multipliers tried, as factors of the parent's."""
+_UNIT_64 = 1e-12
+"""More than the rounding of a sum of some hundred numbers in double precision, relative to the largest."""
+_FACTORS = (0.4, 0.7, 1.0, 1.4, 2.5)
+"""Multipliers tried, as factors of the parent's; 0 always is one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,9 +36,8 @@ class Relaxed:
 
     upper: FloatArray
     intercept: FloatArray
+    """How far the chord lies above relu at most."""
     lower: FloatArray
-    loose: FloatArray
-    """How far the lines are apart at most."""
 
 
 def relax(low: FloatArray, high: FloatArray) -> Relaxed:
@@ -44,7 +46,7 @@ def relax(low: FloatArray, high: FloatArray) -> Relaxed:
     upper = np.where(unstable, high / np.where(unstable, high - low, 1.0), low >= 0)
     intercept = np.where(unstable, -low * upper, 0.0)
     lower = np.where(unstable, high > -low, low >= 0).astype(np.float64)
-    return Relaxed(upper, intercept, lower, np.where(unstable, np.minimum(high, -low), 0.0))
+    return Relaxed(upper, intercept, lower)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,16 +95,15 @@ class Relaxation:
         parts = [rows @ first[stage] for stage, rows in enumerate(embedded)]
         self.trees = [option_tree(part, price) for part, price in zip(parts, prices, strict=True)]
         self.ends = np.cumsum([0, *(len(part) for part in parts)])
-        self.limits = limits
+        self.codes, self.prices, self.limits = tuple(options), tuple(prices), limits
         self._inputs = np.concatenate(parts)
         self._prices = np.concatenate(prices)
         self._bias_1, self._bias_2 = network.bias_1.astype(np.float64), network.bias_2.astype(np.float64)
         self._weight_2 = network.weight_2.astype(np.float64)
         self._offset, factor = network.mean_scale.tolist()
         self._weight_3 = network.weight_3.astype(np.float64) * factor
-        self._single = self._inputs.astype(np.float32)
+        self._single_bias, self._single_weights = network.bias_1[None], network.weight_2
         self._positive = np.maximum(network.weight_2, 0)
-        self._negative = np.minimum(network.weight_2, 0)
         largest = np.abs(self._bias_1) + sum(np.abs(part).max(axis=0) for part in parts)
         # gamma_n of a sum of n products (Higham, 2002, section 3.1), twice over, on the largest values there are
         self._slack = 4 * 512 * _UNIT_32 * (np.abs(self._weight_2).T @ largest + np.abs(self._bias_2))
@@ -112,8 +113,9 @@ class Relaxation:
         """The whole space as one cell."""
         sets = np.zeros((1, len(self.trees)), dtype=np.int64)
         unknown = np.full((1, len(self._bias_2)), np.inf)
-        spans = np.array([np.ptp(self._prices[:, metric]) for metric in range(len(self.limits))])
-        return Cells(sets, -unknown, unknown, (1.0 / np.maximum(spans, 1e-300))[None])
+        spans = np.array([np.ptp(prices) for prices in self._prices.T], dtype=np.float64)
+        multipliers = np.where(spans > 0, 1.0 / np.where(spans > 0, spans, 1.0), 0.0)
+        return Cells(sets, -unknown, unknown, multipliers[None])
 
     def units_by_weight(self) -> list[int]:
         """Units of the second layer, those that weigh most in the output first."""
@@ -122,20 +124,18 @@ class Relaxation:
     def sizes(self, sets: IntArray) -> FloatArray:
         """How many networks each cell holds, shape (B,), as floats (exact below 2^53)."""
         each = [tree.sizes[sets[:, stage]] for stage, tree in enumerate(self.trees)]
-        return np.prod(np.array(each, dtype=np.float64), axis=0)
+        return np.asarray(np.prod(np.array(each, dtype=np.float64), axis=0))
 
     def possible(self, sets: IntArray) -> npt.NDArray[np.bool_]:
         """Which cells may hold a network within the limits."""
         least = np.add.reduce([tree.least_price[sets[:, stage]] for stage, tree in enumerate(self.trees)])
         return np.asarray((least <= self.limits).all(axis=1))
 
-    def bounds(self, cells: Cells, deep: bool) -> Bounds:
-        """Bounds of B cells; ``deep`` also bounds the second layer anew (several times the work)."""
+    def bounds(self, cells: Cells) -> Bounds:
+        """Bounds of B cells."""
         low, high = self.first_layer(cells.sets)
         first = relax(low, high)
-        below, above = cells.low, cells.high
-        if deep:
-            below, above = self._second_layer(cells, first)
+        below, above = self._second_layer(cells, first)
         second = relax(below, above)
         raises = self._weight_3 > 0
         slopes = self._weight_3 * np.where(raises, second.upper, second.lower)
@@ -146,7 +146,7 @@ class Relaxation:
         constants = constants + back_1 @ self._bias_1 + EXACT_SLACK
         values = back_1 @ self._inputs.T
         upper, multipliers = self._limited_maximum(cells, values)
-        loose = np.abs(back) * first.loose + np.abs(self._weight_3 * second.loose) @ np.abs(self._weight_2).T
+        loose = np.abs(back) * first.intercept + np.abs(self._weight_3 * second.intercept) @ np.abs(self._weight_2).T
         split = self._widest(cells.sets, np.where(high > 0, loose, 0.0))
         return Bounds(upper + constants, below, above, multipliers, values, constants, split)
 
@@ -167,33 +167,34 @@ class Relaxation:
         for stage, tree in enumerate(self.trees):
             own = values[:, self.ends[stage] : self.ends[stage + 1]] + tree.outside[sets[:, stage]]
             upper = upper + own.max(axis=1)
-        split = self._widest(sets, np.where(first.loose > 0, np.abs(weights), 0.0))
+        split = self._widest(sets, np.where(first.intercept > 0, np.abs(weights), 0.0))
         return upper + sign * self._bias_2[unit] + EXACT_SLACK, split
 
     def _second_layer(self, cells: Cells, first: Relaxed) -> tuple[FloatArray, FloatArray]:
+        above = first.intercept @ np.maximum(self._weight_2, 0.0) + self._bias_2 + self._slack
+        below = first.intercept @ np.minimum(self._weight_2, 0.0) + self._bias_2 - self._slack
         upper, lower = first.upper.astype(np.float32)[:, :, None], first.lower.astype(np.float32)[:, :, None]
-        # columns: the second layer's upper bounds, then its lower ones
-        back = np.concatenate(
-            (self._positive * upper + self._negative * lower, self._positive * lower + self._negative * upper), axis=2
-        )
         units = len(self._bias_2)
-        total = np.matmul(self._bias_1.astype(np.float32), back).astype(np.float64)
-        above = total[:, :units] + first.intercept @ np.maximum(self._weight_2, 0.0) + self._bias_2
-        below = total[:, units:] + first.intercept @ np.minimum(self._weight_2, 0.0) + self._bias_2
-        for stage, members in enumerate(self._padded(cells.sets)):
-            found = np.matmul(self._single[members], back)
-            above += found[:, :, :units].max(axis=1)
-            below += found[:, :, units:].min(axis=1)
-        above = np.minimum(above + self._slack, cells.high)
-        return np.minimum(np.maximum(below - self._slack, cells.low), above), above
+        # one cell at a time: its matrices stay in a core's cache, and no cell waits for one of more options
+        for n, (rows, starts) in enumerate(self._member_rows(cells.sets)):
+            found = rows @ self._back_to_first(upper[n], lower[n])
+            above[n] += np.maximum.reduceat(found[:, :units], starts, axis=0).sum(axis=0)
+            below[n] += np.minimum.reduceat(found[:, units:], starts, axis=0).sum(axis=0)
+        above = np.minimum(above, cells.high)
+        return np.minimum(np.maximum(below, cells.low), above), above
 
-    def _padded(self, sets: IntArray) -> list[IntArray]:
-        """For each stage the options of every cell's set, shape (B, most); short ones repeat their last."""
-        found = []
-        for stage, tree in enumerate(self.trees):
-            own = sets[:, stage]
-            found.append(tree.padded[own, : int(tree.sizes[own].max())] + self.ends[stage])
-        return found
+    def _back_to_first(self, upper: Float32Array, lower: Float32Array) -> Float32Array:
+        """Slopes in the first layer's sums, (H1, 2 H2), of the second layer's upper bounds and of its lower ones."""
+        weights = self._single_weights
+        between = self._positive * (upper - lower)
+        return np.concatenate((weights * lower + between, weights * upper - between), axis=1)
+
+    def _member_rows(self, sets: IntArray) -> Iterator[tuple[Float32Array, list[int]]]:
+        """Of each cell: what its options add to the first layer, and where each stage's begin; the bias comes first."""
+        for row in sets.tolist():
+            members = [tree.inputs[number] for tree, number in zip(self.trees, row, strict=True)]
+            starts = [0, *accumulate((len(each) for each in members[:-1]), initial=1)]
+            yield np.concatenate((self._single_bias, *members)), starts
 
     def _limited_maximum(self, cells: Cells, values: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Upper bounds of the additive function within the limits, and the multipliers that gave them."""
@@ -203,10 +204,12 @@ class Relaxation:
         best = self._maximum(values)
         for metric, limit in enumerate(self.limits):
             priced = values - multipliers @ self._prices.T
-            start, paid = cells.multipliers[:, metric], multipliers @ self.limits
-            for factor in _FACTORS[1:]:
-                tried = start * factor
-                found = self._maximum(priced - tried[:, None] * self._prices[:, metric]) + paid + tried * limit
+            paid = multipliers @ self.limits
+            for factor in _FACTORS:
+                tried = cells.multipliers[:, metric] * factor
+                charge = paid + tried * limit
+                found = self._maximum(priced - tried[:, None] * self._prices[:, metric]) + charge
+                found += _UNIT_64 * (np.abs(paid) + np.abs(tried * limit))
                 better = found < best
                 best = np.where(better, found, best)
                 multipliers[:, metric] = np.where(better, tried, multipliers[:, metric])
@@ -225,7 +228,7 @@ class Relaxation:
             )
             for s, tree in enumerate(self.trees)
         ]
-        return np.argmax(np.array(spread), axis=0).astype(np.int64)
+        return np.asarray(np.argmax(np.array(spread), axis=0), dtype=np.int64)
 
 
 def _gamma(terms: int) -> float:
@@ -246,5 +249,5 @@ def _prediction_rounding(network: Network, embedded: Sequence[FloatArray], trees
     top = np.maximum(network.bias_1.astype(np.float64) + np.add.reduce([tree.high[0] for tree in trees]), 0.0)
     sums = bias_2 + (top + error_1) @ weight_2
     error_2 = error_1 @ weight_2 + _gamma(len(weight_2) + 2) * sums
-    error_3 = error_2 @ weight_3 + _gamma(len(weight_3) + 2) * float(sums @ weight_3)
+    error_3 = error_2 @ weight_3 + _gamma(len(weight_3) + 2) * float((sums + error_2) @ weight_3)
     return float(error_3 * abs(network.mean_scale[1]) + EXACT_SLACK)

@@ -48,7 +48,7 @@ READY = "ready"
 _CODE = f"import os, sys, hwsearch.cli\nos.write(2, b'{READY}\\n')\nsys.argv[0] = 'hwsearch'\nhwsearch.cli.main()\n"
 
 
-def start(arguments: list[str], folder: Path) -> subprocess.Popen:
+def start(arguments: list[str], folder: Path, stdout=subprocess.PIPE) -> subprocess.Popen:
     """``hwsearch`` in a folder; its first line on stderr is ``ready``, when its own code begins to run."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     environment.pop("HWSEARCH_DEBUG", None)
@@ -56,7 +56,7 @@ def start(arguments: list[str], folder: Path) -> subprocess.Popen:
         [sys.executable, "-c", _CODE, *arguments],
         cwd=folder,
         env=environment,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
     )

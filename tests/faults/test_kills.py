@@ -1,8 +1,7 @@
 """Killed or interrupted at random moments, a command that is repeated ends as if nothing had happened.
 
-``HWSEARCH_KILLS`` says at how many moments each command is hit (6; a run at half of
-them). A kill may leave a journal (``*.partial``), its
-lock and a temporary file (``.*.part``); Ctrl-C leaves only the journal or the checkpoint.
+``HWSEARCH_KILLS`` says at how many moments each command is hit (6; a run at half of them). A kill may leave a journal
+(``*.partial``), its lock and a temporary file (``.*.part``); Ctrl-C leaves only the journal or the checkpoint.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's"
 
 def hit(arguments: list[str], folder: Path, number: int, seconds: float) -> bool:
     """Whether a signal hit the command, some time after it began; what it says and leaves then is checked."""
-    before = {path for path in folder.rglob(".*.part")}
+    before = set(folder.rglob(".*.part"))
     process = start(arguments, folder)
     try:
         assert process.stderr is not None
@@ -50,7 +49,7 @@ def hit(arguments: list[str], folder: Path, number: int, seconds: float) -> bool
     else:
         assert code == 130, errors
         assert error_lines(errors) == ["error: interrupted; repeat the command to go on where it stopped"]
-        assert {path for path in folder.rglob(".*.part")} <= before
+        assert set(folder.rglob(".*.part")) <= before
         assert all(json.loads(lock.read_text())["pid"] != process.pid for lock in folder.rglob("*.lock"))
     check_whole(folder)
     return True

@@ -7,12 +7,11 @@ import os
 import platform
 import subprocess
 import sys
-import time
+import threading
 
 import pytest
 from command_lines import error_lines, finish, hwsearch, start
 
-from hwsearch import lock_file
 from hwsearch.errors import InputError
 from hwsearch.journal import Journal
 from hwsearch.latency_table import load_table
@@ -93,8 +92,6 @@ def test_a_journal_that_is_refused_is_not_locked(tmp_path):
 def test_whose_lock_is_taken_over(text, is_taken_over, tmp_path):
     lock = tmp_path / "j.lock"
     lock.write_text(text if isinstance(text, str) else json.dumps(text), encoding="utf-8")
-    long_ago = time.time() - 2 * lock_file.YOUNG_S
-    os.utime(lock, (long_ago, long_ago))
     if is_taken_over:
         Journal(tmp_path / "j", HEADER).__exit__()
         assert not lock.exists()
@@ -104,10 +101,15 @@ def test_whose_lock_is_taken_over(text, is_taken_over, tmp_path):
         assert lock.exists()
 
 
-def test_a_lock_that_is_being_written_is_respected(tmp_path):
-    (tmp_path / "j.lock").touch()
-    with pytest.raises(InputError, match="is at work on it"):
+def test_a_lock_that_is_being_written_is_waited_for(tmp_path):
+    lock = tmp_path / "j.lock"
+    lock.touch()
+    alive = json.dumps({"pid": os.getppid(), "host": platform.node()})
+    writer = threading.Timer(0.2, lock.write_text, [alive])
+    writer.start()
+    with pytest.raises(InputError, match=f"process {os.getppid()} is at work on it"):
         Journal(tmp_path / "j", HEADER)
+    writer.join()
 
 
 def test_many_processes_at_once_take_turns(tmp_path):
