@@ -21,6 +21,7 @@ from hwsearch.device import Setup
 from hwsearch.errors import InputError
 from hwsearch.in_context import solve
 from hwsearch.journal import Journal
+from hwsearch.latency import FloatArray, levels
 from hwsearch.latency_table import LatencyTable, MeasuredNetwork, Role, Session
 from hwsearch.preset import reference_preset
 from hwsearch.runtimes import PartTimes, Runtime
@@ -30,8 +31,10 @@ from hwsearch.timing import DEFAULT_SECONDS, time_rounds
 DEFAULT_COVERS = 3
 DEFAULT_HELD_OUT = 24
 PROFILED_RUNS = 8
-PASSES = 2
-"""Times that every design network is profiled, well apart; the quieter counts."""
+MAX_PASSES = 4
+"""A design network is profiled once, and up to three times more while its profile looks disturbed."""
+DISTURBED = 1.12
+"""Slowed down by the profiler this much more than the least slowed quarter is disturbed; nodes explain less."""
 SMALL_NETWORKS = 2
 """Design networks at the small end of a space, beside the covers."""
 REFERENCES = ("efficientnet-b0", "mobilenet-v2")
@@ -142,9 +145,10 @@ class _Measurement:
             for event in journal.events:
                 self._replay(event, str(journal_path))
             started = time.monotonic()
-            self._take_profiles(journal, 0)
+            self._take_profiles(journal, 0, self._design())
             samples = self._take_turns(journal)
-            self._take_profiles(journal, 1)
+            for number in range(1, MAX_PASSES):
+                self._take_profiles(journal, number, self._disturbed(samples))
             self._seconds += time.monotonic() - started
         networks = tuple(
             MeasuredNetwork(
@@ -178,13 +182,10 @@ class _Measurement:
         except (KeyError, TypeError, ValueError, AttributeError):
             raise InputError(f"not an event of a profile: {str(event)[:60]}", where=where) from None
 
-    def _take_profiles(self, journal: Journal, number: int) -> None:
-        """One pass over the design networks: before the timing rounds, and again after them."""
-        wanted = [index for index, each in enumerate(self._planned) if each.role == "design"]
-        if not self._runtime.has_profiler:
-            return
+    def _take_profiles(self, journal: Journal, number: int, wanted: Sequence[int]) -> None:
+        """One pass over design networks, less what the journal holds of it."""
         base, started = self._seconds, time.monotonic()
-        step = f"profiling shares, pass {number + 1} of {PASSES}"
+        step = "profiling shares" if number == 0 else f"profiling shares anew, pass {number + 1}"
         for done, index in enumerate(wanted):
             self._on_progress(Progress(step, done, len(wanted)))
             if (index, number) in self._profiles:
@@ -197,14 +198,28 @@ class _Measurement:
             self._profiles[index, number] = parts
             seconds = round(base + time.monotonic() - started, 2)
             journal.append({"profile": index, "pass": number, "parts": parts, "seconds": seconds})
-        self._on_progress(Progress(step, len(wanted), len(wanted)))
+        if wanted:
+            self._on_progress(Progress(step, len(wanted), len(wanted)))
+
+    def _design(self) -> list[int]:
+        """The networks that are profiled."""
+        if not self._runtime.has_profiler:
+            return []
+        return [index for index, each in enumerate(self._planned) if each.role == "design"]
 
     def _profile_of(self, index: int) -> dict[str, tuple[float, int]]:
         """The quieter of a network's passes: what disturbs a machine for seconds disturbs one of them."""
         passes = [parts for (network, _), parts in self._profiles.items() if network == index]
-        return min(passes, key=lambda parts: sum(ms for ms, _ in parts.values()), default={})
+        return min(passes, key=_total_ms, default={})
 
-    def _take_turns(self, journal: Journal) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def _disturbed(self, samples: FloatArray) -> list[int]:
+        """Networks that ran much slower under the profiler than others did: something else ran beside them."""
+        design, walls = self._design(), levels(samples)[0]
+        slowed = np.array([_total_ms(self._profile_of(index)) / walls[index] for index in design])
+        limit = DISTURBED * np.quantile(slowed, 0.25) if design else 0.0
+        return [index for index, ratio in zip(design, slowed, strict=True) if ratio > limit]
+
+    def _take_turns(self, journal: Journal) -> FloatArray:
         base, started, total = self._seconds, time.monotonic(), 0
         done = len(self._turns)
 
@@ -228,6 +243,10 @@ class _Measurement:
             on_turn=on_turn,
             on_plan=on_plan,
         )
+
+
+def _total_ms(parts: Mapping[str, tuple[float, int]]) -> float:
+    return sum(ms for ms, _ in parts.values())
 
 
 def typical_run(runs: Sequence[PartTimes]) -> dict[str, tuple[float, int]]:

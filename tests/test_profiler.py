@@ -13,7 +13,6 @@ from hwsearch.errors import InputError, UnavailableError
 from hwsearch.operation import ops
 from hwsearch.preset import reference_preset
 from hwsearch.profiler import (
-    PASSES,
     PROFILED_RUNS,
     ProfileSettings,
     journal_of,
@@ -87,7 +86,7 @@ def test_what_was_measured_is_not_measured_again(tmp_path, uninterrupted):
     second = quiet()
     measure(second, tmp_path / "journal")
     assert second.runs == 5  # the turn under way, and nothing else
-    assert second.profiles == DESIGN  # the pass after the rounds
+    assert second.profiles == 0
 
 
 @pytest.mark.parametrize("part", [0.01, 0.1, 0.3, 0.5, 0.62, 0.77, 0.9, 0.999])
@@ -167,8 +166,7 @@ def test_progress_counts_up_to_its_total_also_after_an_interruption(tmp_path, un
     with pytest.raises(KeyboardInterrupt):
         measure(quiet(**interrupt_at({runs // 2})), tmp_path / "journal", on_progress=heard.append)
     measure(quiet(), tmp_path / "journal", on_progress=heard.append)
-    passes = [(f"profiling shares, pass {number + 1} of {PASSES}", DESIGN) for number in range(PASSES)]
-    for step, total in (*passes, ("timing networks", 6 * len(PLANNED))):
+    for step, total in (("profiling shares", DESIGN), ("timing networks", 6 * len(PLANNED))):
         own = [each for each in heard if each.step == step]
         assert own[-1].done == own[-1].total == total
         assert all(each.done <= each.total for each in own)
@@ -226,8 +224,8 @@ def test_a_typical_run_is_the_median_of_the_faster_half_and_leaves_rare_parts_ou
     assert typical_run(runs) == {"0/other": (2.0, 2), "1/expand": (5.0, 1)}
 
 
-def test_the_quieter_of_two_passes_counts(tmp_path):
-    """A machine that is disturbed in one of the passes, unevenly, leads to the same table as a quiet one."""
+def test_a_disturbed_profile_is_taken_again(tmp_path):
+    """A machine that is disturbed while some networks are profiled leads to the same table as a quiet one."""
 
     class Disturbed(FakeRuntime):
         passes = 0
@@ -235,7 +233,7 @@ def test_the_quieter_of_two_passes_counts(tmp_path):
         def load_profiled(self, architecture):
             network = super().load_profiled(architecture)
             self.passes += 1
-            if self.passes > DESIGN:
+            if self.passes > DESIGN // 2:
                 return network
             times = network.part_times
             network.part_times = lambda runs: [
@@ -257,7 +255,7 @@ def test_shares_are_taken_over_several_profiled_runs(tmp_path):
             return network
 
     measure(Counting(), tmp_path / "journal")
-    assert asked == [PROFILED_RUNS] * DESIGN * PASSES
+    assert asked == [PROFILED_RUNS] * DESIGN
 
 
 def test_a_table_of_another_setup_is_not_added_to(uninterrupted):
@@ -274,7 +272,7 @@ def test_a_journal_lies_beside_its_table(tmp_path):
 def test_a_profile_leaves_its_journal_to_whoever_saves_the_table(tmp_path):
     measure(quiet(), tmp_path / "journal")
     lines = (tmp_path / "journal").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 1 + PASSES * DESIGN + 6 * len(PLANNED)
+    assert len(lines) == 1 + DESIGN + 6 * len(PLANNED)
 
 
 def test_a_real_runtime_is_profiled_to_a_table_of_the_space(tmp_path):

@@ -61,10 +61,19 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one exit code for every
             return _unexpected(error)
         return _fail(f"{str(error.filename)[:MAX_SHOWN]}: {error.strerror}", USAGE)
     except Exception as error:
-        return _unexpected(error)
+        if not _is_interruption(error):
+            return _unexpected(error)
+        code = INTERRUPTED
     if code == INTERRUPTED:  # the parser turns Ctrl-C into this code
         return _fail(INTERRUPTED_LINE, INTERRUPTED)
     return code if isinstance(code, int) else 0
+
+
+def _is_interruption(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: a compiled module that was being imported makes an ImportError of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _drop_output() -> None:

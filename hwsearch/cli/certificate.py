@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from hwsearch import console
 from hwsearch.budget import Budget
-from hwsearch.evolution.certify import Bounded, Certificate, certify
+from hwsearch.evolution.certify import Bounded, Certificate, certify, refuse_uncertifiable
 from hwsearch.profiler import Progress
 from hwsearch.run_directory import Summary
 from hwsearch.winners import Question, make_scorer
+
+__all__ = ["certificate_of", "refuse_uncertifiable"]
 
 
 def certificate_of(question: Question, summary: Summary, seconds: float) -> Certificate:

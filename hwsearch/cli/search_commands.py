@@ -170,7 +170,7 @@ def search(
 
     from hwsearch import console
     from hwsearch.budget import parse_budgets
-    from hwsearch.cli.certificate import certificate_of
+    from hwsearch.cli.certificate import certificate_of, refuse_uncertifiable
     from hwsearch.cli.executors import executor_for_signal
     from hwsearch.estimate import TableEstimator
     from hwsearch.pipeline import Listener, search_summary
@@ -180,6 +180,8 @@ def search(
     chosen = load_space(space)
     budgets = parse_budgets(budget or [])
     signal = _signal_for(accuracy, output, executor_for_signal(context, accuracy, dask, dask_resource or []))
+    if certify:
+        refuse_uncertifiable(signal, certify_seconds)
     loaded = _table_for(table, target, chosen, threads, batch, precision)
     question = Question(
         chosen,

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from hwsearch.accuracy.domain import stage_code
 from hwsearch.accuracy.imagenet import ImagenetSignal
+from hwsearch.accuracy.signal import AccuracySignal
 from hwsearch.architecture import Architecture
 from hwsearch.budget import Budget, is_maximised
 from hwsearch.errors import InputError
@@ -110,14 +111,7 @@ def certify(
     Raises InputError for an accuracy signal that is not the ``imagenet`` network, for limits that are not
     positive and for a ``best`` outside the budgets, InfeasibleError when no network meets the budgets.
     """
-    if not isinstance(scorer.signal, ImagenetSignal):
-        raise InputError(
-            "only the predictor of accuracy signal 'imagenet' (or one fitted into an .npz) can be bounded",
-            where="certificate",
-            allowed="--accuracy imagenet or FILE.npz",
-        )
-    if not seconds > 0 or (nodes is not None and nodes < 1):
-        raise InputError("a certificate needs time", where="certificate", allowed="more than 0 seconds or cells")
+    refuse_uncertifiable(scorer.signal, seconds, nodes)
     problem = Problem(scorer, ("predicted_top1",), tuple(budgets))
     problem.refuse_impossible()
     best = best or search(scorer.space, scorer, ["predicted_top1"], budgets).best.architecture
@@ -127,6 +121,18 @@ def certify(
     proof = _Proof(problem, row, settings or CertifySettings(), progress)
     proof.follow(seconds, math.inf if nodes is None else nodes)
     return proof.certificate()
+
+
+def refuse_uncertifiable(signal: AccuracySignal | None, seconds: float, nodes: int | None = None) -> None:
+    """Raise InputError for a signal that cannot be bounded, or for limits that leave no time: before a long search."""
+    if not isinstance(signal, ImagenetSignal):
+        raise InputError(
+            "only the predictor of accuracy signal 'imagenet' (or one fitted into an .npz) can be bounded",
+            where="certificate",
+            allowed="--accuracy imagenet or FILE.npz",
+        )
+    if not seconds > 0 or (nodes is not None and nodes < 1):
+        raise InputError("a certificate needs time", where="certificate", allowed="more than 0 seconds or cells")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

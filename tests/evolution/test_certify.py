@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from fake_judges import FakeLatency, FakeSignal, every_row, small_space
 
 from hwsearch.accuracy import load_signal
 from hwsearch.budget import Budget
+from hwsearch.cli import run
 from hwsearch.errors import InfeasibleError, InputError
 from hwsearch.evolution.certify import CertifySettings, certify, relaxation_of
 from hwsearch.evolution.option_tree import option_tree
@@ -249,3 +251,51 @@ def test_a_tree_halves_until_every_option_is_alone(copies):
         else:
             assert (first, second) == (-1, -1)
     assert sorted(int(own[0]) for own in tree.members if len(own) == 1) == list(range(len(inputs)))
+
+
+SMALL_SPACE = """\
+format: hwsearch-space
+version: 1
+name: small
+resolution: 224
+stem_channels: 32
+head_channels: 1280
+activation: swish
+num_classes: 1000
+stages:
+"""
+
+
+@pytest.fixture
+def space_file(tmp_path):
+    """A part of efficientnet-b0 of 1728 networks."""
+    widths, strides = (16, 24, 40, 80, 112, 192, 320), (1, 2, 2, 2, 1, 2, 1)
+    stage = "  - {{stride: {}, out_channels: {}, kernel_size: {}, expand_ratio: {}, num_repeats: {}, se_ratio: 0.25}}\n"
+    free, fixed = ("[3, 5]", "[1, 4, 6]", "[1, 2]"), (3, 6, 1)
+    lines = [stage.format(strides[s], widths[s], *(free if s < 3 else fixed)) for s in range(7)]
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL_SPACE + "".join(lines), encoding="utf-8")
+    return str(path)
+
+
+def test_the_command_prints_the_certificate(space_file, capsys):
+    words = ["search", "--space", space_file, "--budget", "macs<=200M", "--certify", "--certify-seconds", "60"]
+    assert run([*words, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    proof = document["certificate"]
+    assert proof.keys() == {"bound", "gap", "proven", "seconds", "statement"}
+    assert proof["proven"] is True
+    assert proof["bound"] == pytest.approx(document["best"]["predicted_top1"], abs=1e-4)
+    assert run(words) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("certificate")]
+    assert len(lines) == 1
+    assert "of the 1,728 networks" in lines[0]
+
+
+def test_the_command_refuses_what_it_cannot_certify(space_file, capsys):
+    words = ["search", "--space", space_file, "--certify"]
+    assert run([*words, "--accuracy", "none", "--objective", "macs"]) == 2
+    assert "imagenet" in capsys.readouterr().err
+    assert run([*words, "--certify-seconds", "0"]) == 2
+    assert run(["search", "--space", space_file, "--json"]) == 0
+    assert "certificate" not in json.loads(capsys.readouterr().out)

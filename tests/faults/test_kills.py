@@ -66,10 +66,11 @@ def check_whole(folder: Path) -> None:
             assert path.name.endswith(LEFT), path
 
 
-def shoot(arguments: list[str], folder: Path, is_done, kills: int = KILLS) -> int:
-    """Hit a command ``kills`` times at random moments, KILL and INT in turns; how often it then had to start anew.
+def shoot(arguments: list[str], folder: Path, is_done, kills: int = KILLS, product: str = "") -> None:
+    """Hit a command ``kills`` times at random moments, KILL and INT in turns, and let it end then.
 
-    Between two hits the command goes on where it was; where it is done, it begins again in an empty folder.
+    Between two hits the command goes on where it was; where it is done, it begins again in an empty folder. It is done,
+    too, if it was hit when its ``product`` was there already: then it refuses to be repeated.
     """
     began = time.monotonic()
     assert hwsearch(arguments, folder)[0] == 0
@@ -81,15 +82,18 @@ def shoot(arguments: list[str], folder: Path, is_done, kills: int = KILLS) -> in
         number = (signal.SIGKILL, signal.SIGINT)[hits % 2]
         if hit(arguments, folder, number, rng.uniform(0, whole)):
             hits += 1
+            if not product or not (folder / product).exists():
+                continue
+            for journal in folder.glob("*.partial*"):  # hit between writing the one and removing the other
+                journal.unlink()
         else:
             completed += 1
-            is_done(folder)
-            _empty(folder)
+        is_done(folder)
+        _empty(folder)
         assert completed <= 5 * kills, "it is always faster than the shot"
     code, _, errors = hwsearch(arguments, folder)
     assert code == 0, errors
     is_done(folder)
-    return completed
 
 
 def _empty(folder: Path) -> None:
@@ -109,7 +113,12 @@ def test_a_profile(inputs, tmp_path):
         assert not list(folder.glob("*.partial*"))
 
     small = ["--seconds", "0.5", "--covers", "1", "--held-out", "4"]
-    shoot(["profile", "--space", str(inputs / "tiny.yaml"), *small, "-o", "table.json"], folder, is_done)
+    shoot(
+        ["profile", "--space", str(inputs / "tiny.yaml"), *small, "-o", "table.json"],
+        folder,
+        is_done,
+        product="table.json",
+    )
 
 
 def test_a_search(tmp_path):
