@@ -94,7 +94,7 @@ class RunDirectory:
         """Start a run here, or continue the same one (then True); refuse a folder that holds another."""
         document = {"format": CONFIG_FORMAT, "version": VERSION, **config}
         if not self.config.exists():
-            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            if self.path.exists() and not self._is_empty():
                 raise InputError("exists and is not a run", where=str(self.path), next_command="choose another -o")
             write_json(self.config, document)
             return False
@@ -107,6 +107,10 @@ class RunDirectory:
                 next_command="choose another -o, or repeat the run with its own options",
             )
         return True
+
+    def _is_empty(self) -> bool:
+        # a kill while the first file was written leaves a temporary one
+        return self.path.is_dir() and all(each.name.endswith(".part") for each in self.path.iterdir())
 
 
 @dataclass(frozen=True, slots=True)

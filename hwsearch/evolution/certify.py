@@ -41,7 +41,7 @@ class CertifySettings:
     """Cells halved at once."""
     leaf: int = 16_384
     """Networks a cell may hold to be gone through one by one."""
-    unit_cells: int = 8000
+    unit_cells: int = 500
     """Cells for each bound of the second layer over the whole space."""
     unit_share: float = 0.35
     """Share of the time limit those may take together."""

@@ -20,7 +20,7 @@ from command_lines import READY, error_lines, finish, hwsearch, start
 
 from hwsearch.latency_table import load_table
 from hwsearch.profiler import ProfileSettings, plan
-from hwsearch.run_directory import load_summary
+from hwsearch.run_directory import RunDirectory, load_summary
 from hwsearch.space_file import load_space
 
 KILLS = int(os.environ.get("HWSEARCH_KILLS", "6"))
@@ -150,3 +150,9 @@ def test_a_run(inputs, tmp_path):
 
     target = ["--target", f"command:{inputs / 'device.sh'}", "--space", str(inputs / "part.yaml")]
     shoot(["run", *target, "--seconds", "0.5", "-o", "run"], folder, is_done, (KILLS + 1) // 2)
+
+
+def test_a_folder_that_holds_only_what_a_kill_left_can_begin(tmp_path):
+    (tmp_path / ".run.json.x1y2.part").write_text('{"form', encoding="utf-8")
+    assert RunDirectory(tmp_path).begin({"seed": 1}) is False
+    assert RunDirectory(tmp_path).begin({"seed": 1}) is True
