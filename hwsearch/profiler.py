@@ -125,6 +125,12 @@ def journal_of(table: Path) -> Path:
     return table.with_name(table.name + JOURNAL_SUFFIX)
 
 
+def drop_finished(journal: Path, table: Path) -> None:
+    """Remove a journal older than its table: a kill came between saving the one and removing the other."""
+    if journal.exists() and table.exists() and journal.stat().st_mtime_ns <= table.stat().st_mtime_ns:
+        journal.unlink()
+
+
 class _Measurement:
     """One session under way."""
 

@@ -79,13 +79,14 @@ def profile(
     """
     from hwsearch import console
     from hwsearch.latency_table import save_table
-    from hwsearch.profiler import ProfileSettings, journal_of
+    from hwsearch.profiler import ProfileSettings, drop_finished, journal_of
     from hwsearch.profiler import profile as measure_table
 
     settings = ProfileSettings(seed, covers, held_out, seconds, command_line())
     runtime = open_target(target, threads, batch, precision)
     path = output or Path(f"{runtime.setup.target.replace(':', '-')}-{runtime.setup.precision}.json")
     planned, earlier = _plan(path, runtime, settings, space, networks or [], force)
+    drop_finished(journal_of(path), path)
     console.say(f"profiling {len(planned)} networks on {runtime.setup.label}")
     with console.ProgressBars() as bars:
         table = measure_table(
