@@ -2,10 +2,10 @@
 
 A runtime's profiler says how a network's time divides among its ops, but slows the network down, and each
 node of it by about the same. So profiles give proportions only, after a cost a node is taken off, and the
-wall time of the unprofiled network gives the level: latency of an op = share x wall time, the median over
+wall time of the unprofiled network gives the level: latency of an op = share x wall time, the mean over
 its occurrences. The cost a node, and the affine map from summed ops to whole networks, are those that
-predict each design network best from the others. A device without a profiler gives wall times only; its
-ops come from least squares over more networks.
+predict each design network best from the others; then ops move a little towards what the walls say. A
+device without a profiler gives wall times only; its ops come from least squares over more networks.
 """
 
 from __future__ import annotations
@@ -31,6 +31,12 @@ NODE_COSTS_MS = tuple(0.0005 * step for step in range(13))
 """What the profiler may cost a node: 0 to 6 µs, in steps of half a µs."""
 LEAST_SHARE_KEPT = 0.25
 """A node cost never takes more than three quarters of what was reported."""
+NODE_COST_SOFTNESS = 0.03
+"""Candidates whose error is this much (relatively) above the least still count by 1/e."""
+OP_SPREAD, WALL_SPREAD = 0.05, 0.02
+"""How far an op is expected to lie from its mean over contexts, and a wall from the sum of its ops; fractions."""
+UNUSUAL = 0.25
+"""An occurrence further than this (as a fraction) from the median of its op was disturbed."""
 MIN_FIT_NETWORKS = 12
 """Fewer design networks than this, and op sums stand as they are."""
 SLOWED_SPREAD, SLOWED_LIMIT = 0.2, 1.4
@@ -93,10 +99,12 @@ def _profile_warnings(design: Sequence[_Network]) -> list[str]:
 
 def _solve_shares(name: str, setup: Setup, sessions: Sequence[Session], design: Sequence[_Network]) -> LatencyTable:
     """In context: share x wall."""
-    node_cost = min(NODE_COSTS_MS, key=lambda cost: _left_out_error(design, _occurrences(design, cost)))
-    occurrences = _occurrences(design, node_cost)
+    occurrences = _occurrences(design, _node_cost(design))
     slope, constant_ms = _affine(_left_out_predictions(design, occurrences), _walls(design))
-    found = {op: _op_latency(seen, slope) for op, seen in occurrences.items()}
+    op_ms = {op: slope * _mean_ms(seen) for op, seen in occurrences.items()}
+    few = len(design) < MIN_FIT_NETWORKS
+    factors = dict.fromkeys(op_ms, 1.0) if few else _corrections(design, op_ms, constant_ms)
+    found = {op: _op_latency(seen, slope * factors[op]) for op, seen in occurrences.items()}
     return LatencyTable(name, setup, "in_context", constant_ms, found, None, tuple(sessions))
 
 
@@ -191,9 +199,18 @@ def _left_out_predictions(design: Sequence[_Network], occurrences: Occurrences) 
     predicted = np.zeros(len(design))
     for number, network in enumerate(design):
         for op in ops(network.architecture):
-            others = [seen.ms for seen in occurrences[op] if seen.network != number]
-            predicted[number] += np.median(others or [seen.ms for seen in occurrences[op]])
+            others = [seen for seen in occurrences[op] if seen.network != number]
+            predicted[number] += _mean_ms(others or occurrences[op])
     return predicted
+
+
+def _node_cost(design: Sequence[_Network]) -> float:
+    """What the profiler costs a node, ms: the candidates' mean, those that leave less error weighing more."""
+    if len(design) < MIN_FIT_NETWORKS:
+        return 0.0  # each op was met about once: there is nothing to tell the candidates apart
+    errors = np.array([_left_out_error(design, _occurrences(design, cost)) for cost in NODE_COSTS_MS])
+    weights = np.exp((1 - errors / max(errors.min(), 1e-9)) / NODE_COST_SOFTNESS)
+    return float(np.average(NODE_COSTS_MS, weights=weights))
 
 
 def _left_out_error(design: Sequence[_Network], occurrences: Occurrences) -> float:
@@ -220,10 +237,35 @@ def _affine(predicted: FloatArray, walls: FloatArray) -> tuple[float, float]:
     return float(slope), float(constant)
 
 
-def _op_latency(seen: Sequence[_Occurrence], slope: float) -> OpLatency:
-    latency = float(np.median([each.ms for each in seen])) * slope
-    parts = np.median(np.array([each.parts_ms for each in seen]), axis=0)
-    scale = latency / parts.sum() if parts.sum() > 0 else 0.0
-    return OpLatency(
-        latency, {part: float(ms * scale) for part, ms in zip(PARTS, parts, strict=True) if ms > 0}, len(seen)
-    )
+def _corrections(design: Sequence[_Network], op_ms: Mapping[Op, float], constant_ms: float) -> dict[Op, float]:
+    """Factors near 1 for every op, after which the sums explain the design networks' walls better.
+
+    An op's mean over a few contexts is uncertain by some percent, and so is a wall; ridge regression weighs the
+    two (the posterior mean where both are normal).
+    """
+    column = {op: index for index, op in enumerate(op_ms)}
+    shares = np.zeros((len(design), len(column)))
+    for row, network in enumerate(design):
+        for op in ops(network.architecture):
+            shares[row, column[op]] += op_ms[op] / network.wall_ms
+    left = 1 - shares.sum(axis=1) - constant_ms / _walls(design)
+    normal = shares.T @ shares / WALL_SPREAD**2 + np.eye(len(column)) / OP_SPREAD**2
+    change = np.linalg.solve(normal, shares.T @ left / WALL_SPREAD**2)
+    return dict(zip(column, (float(factor) for factor in 1 + change), strict=True))
+
+
+def _mean_ms(seen: Sequence[_Occurrence]) -> float:
+    return float(np.mean([each.ms for each in _usual(seen)]))
+
+
+def _usual(seen: Sequence[_Occurrence]) -> list[_Occurrence]:
+    """The occurrences near their median: one that was disturbed counts for nothing, the others by their mean."""
+    middle = float(np.median([each.ms for each in seen]))
+    return [each for each in seen if abs(each.ms - middle) <= UNUSUAL * middle] or list(seen)
+
+
+def _op_latency(seen: Sequence[_Occurrence], factor: float) -> OpLatency:
+    """The mean over an op's usual occurrences, times what slope and correction make of it."""
+    parts = np.mean(np.array([each.parts_ms for each in _usual(seen)]), axis=0) * factor
+    found = {part: float(ms) for part, ms in zip(PARTS, parts, strict=True) if ms > 0}
+    return OpLatency(float(parts.sum()), found, len(seen))

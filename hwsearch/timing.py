@@ -25,7 +25,7 @@ LONG_TURN_MS = 400.0
 """A turn stops early once it has taken this long: slow networks need fewer runs."""
 
 MIN_ROUNDS, MAX_ROUNDS = 6, 30
-DEFAULT_SECONDS = 26.0
+DEFAULT_SECONDS = 34.0
 
 Turn = tuple[int, int]
 """(round, network)."""

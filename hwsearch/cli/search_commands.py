@@ -59,7 +59,7 @@ def run(
     batch: Batch = 1,
     precision: Precision = "f32",
     seed: Seed = 0,
-    seconds: Seconds = 26.0,
+    seconds: Seconds = 34.0,
     as_json: Json = False,
 ) -> None:
     """Tell the whole story: profile, search, measure, scale, export, report.

@@ -59,7 +59,7 @@ def profile(
     seed: Seed = 0,
     covers: Annotated[int, typer.Option(metavar="N", help="how often every op is met")] = 3,
     held_out: Annotated[int, typer.Option(metavar="N", help="random networks kept for validation")] = 24,
-    seconds: Seconds = 26.0,
+    seconds: Seconds = 34.0,
     networks: Annotated[
         list[str] | None,
         typer.Option(
@@ -172,7 +172,7 @@ def validate(
     networks: Annotated[int, typer.Option("--networks", metavar="N", help="fresh random networks")] = 50,
     space: Space = "efficientnet-b0",
     seed: Seed = 1000,
-    seconds: Seconds = 26.0,
+    seconds: Seconds = 34.0,
     as_json: Json = False,
 ) -> None:
     """Compare predicted with measured latency on fresh random networks, beside the noise floor."""
