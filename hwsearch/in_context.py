@@ -206,9 +206,9 @@ def _left_out_predictions(design: Sequence[_Network], occurrences: Occurrences) 
 
 def _node_cost(design: Sequence[_Network]) -> float:
     """What the profiler costs a node, ms: the candidates' mean, those that leave less error weighing more."""
-    if len(design) < MIN_FIT_NETWORKS:
-        return 0.0  # each op was met about once: there is nothing to tell the candidates apart
     errors = np.array([_left_out_error(design, _occurrences(design, cost)) for cost in NODE_COSTS_MS])
+    if len(design) < MIN_FIT_NETWORKS or np.ptp(errors) < 1e-6:
+        return 0.0  # ops were met in one network each: there is nothing to tell the candidates apart
     weights = np.exp((1 - errors / max(errors.min(), 1e-9)) / NODE_COST_SOFTNESS)
     return float(np.average(NODE_COSTS_MS, weights=weights))
 
