@@ -206,11 +206,14 @@ def _left_out_predictions(design: Sequence[_Network], occurrences: Occurrences) 
 
 def _node_cost(design: Sequence[_Network]) -> float:
     """What the profiler costs a node, ms: the candidates' mean, those that leave less error weighing more."""
-    errors = np.array([_left_out_error(design, _occurrences(design, cost)) for cost in NODE_COSTS_MS])
+    times = [each for network in design for each in network.measured.profile.values()]
+    node_ms = sum(ms for ms, _ in times) / sum(nodes for _, nodes in times)
+    costs = [cost for cost in NODE_COSTS_MS if cost <= LEAST_SHARE_KEPT * node_ms]
+    errors = np.array([_left_out_error(design, _occurrences(design, cost)) for cost in costs])
     if len(design) < MIN_FIT_NETWORKS or np.ptp(errors) < 1e-6:
         return 0.0  # ops were met in one network each: there is nothing to tell the candidates apart
     weights = np.exp((1 - errors / max(errors.min(), 1e-9)) / NODE_COST_SOFTNESS)
-    return float(np.average(NODE_COSTS_MS, weights=weights))
+    return float(np.average(costs, weights=weights))
 
 
 def _left_out_error(design: Sequence[_Network], occurrences: Occurrences) -> float:
