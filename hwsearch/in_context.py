@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +82,26 @@ def solve(name: str, setup: Setup, sessions: Sequence[Session]) -> LatencyTable:
     said = [warning for session in sessions for warning in noise_warnings(_samples(session))]
     warnings = tuple(dict.fromkeys((*said, *_profile_warnings(design))))
     return dataclasses.replace(table, fidelity=held_out_fidelity(table, networks), warnings=warnings)
+
+
+def merge(name: str, tables: Sequence[LatencyTable]) -> LatencyTable:
+    """Tables of one setup as one, solved anew from all their evidence; InputError where setups differ."""
+    first = tables[0]
+    for table in tables:
+        if table.setup.identity != first.setup.identity:
+            raise InputError(f"tables of two setups never merge: {first.setup.label}, and {table.setup.label}")
+        if not table.sessions:
+            raise InputError(f"table {table.name} holds no evidence to solve again")
+    sessions = _distinct(session for table in tables for session in table.sessions)
+    return solve(name, first.setup, sessions)
+
+
+def _distinct(sessions: Iterable[Session]) -> list[Session]:
+    found: list[Session] = []
+    for session in sessions:
+        if session not in found:
+            found.append(session)
+    return found
 
 
 def _profile_warnings(design: Sequence[_Network]) -> list[str]:

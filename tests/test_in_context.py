@@ -12,7 +12,7 @@ from fakes import SETUP, FakeRuntime, fake_parts, network_ms, op_ms, tiny_space
 from hwsearch import in_context
 from hwsearch.errors import InputError
 from hwsearch.estimate import TableEstimator
-from hwsearch.in_context import MIN_FIT_NETWORKS, held_out_fidelity, solve
+from hwsearch.in_context import MIN_FIT_NETWORKS, held_out_fidelity, merge, solve
 from hwsearch.latency_table import MeasuredNetwork, Session, load_table, save_table
 from hwsearch.notation import parse
 from hwsearch.operation import ops
@@ -218,3 +218,20 @@ def test_profiling_end_to_end_gives_the_table_of_its_evidence(tmp_path):
     table = profile(runtime, plan(B0_SPACE, SETTINGS), SETTINGS, tmp_path / "t.partial", name="t")
     assert worst_error(table) < 1e-3
     assert len(table.sessions) == 1
+
+
+def test_tables_of_one_setup_merge_to_what_their_sessions_give_together():
+    first = session(FakeRuntime(), plan(B0_SPACE, SETTINGS))
+    second = session(FakeRuntime(level=lambda number: 1.2), plan_networks([parse("r40 relu stem_c8 ds_r2_k3_s1_c8 ir_r2_k5_s2_e3_c20 head_c32")]), seed=1)
+    whole = solve("t", SETUP, [first, second])
+    merged = merge("t", [solve("a", SETUP, [first]), whole])
+    assert merged == whole
+
+
+def test_tables_of_two_setups_never_merge():
+    table = solve("t", SETUP, [session(FakeRuntime(), plan(tiny_space(), SETTINGS))])
+    other = dataclasses.replace(table, setup=dataclasses.replace(SETUP, threads=2))
+    with pytest.raises(InputError, match="two setups never merge"):
+        merge("t", [table, other])
+    with pytest.raises(InputError, match="holds no evidence"):
+        merge("t", [table, dataclasses.replace(table, sessions=())])

@@ -43,6 +43,7 @@ def _options(
 app.command("run")(search_commands.run)
 app.command("targets")(table_commands.targets)
 app.command("profile")(table_commands.profile)
+app.command("merge")(table_commands.merge)
 app.command("validate")(table_commands.validate)
 app.command("estimate")(networks_commands.estimate)
 app.command("measure")(networks_commands.measure)

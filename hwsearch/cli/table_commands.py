@@ -214,6 +214,25 @@ def validate(
     console.warn(found.measurement.warnings)
 
 
+def merge(
+    tables: Annotated[list[str], typer.Argument(metavar="TABLE", help="two or more tables of one setup")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="TABLE", help="where to write")],
+    force: Annotated[bool, typer.Option("--force", help="overwrite an existing table")] = False,
+) -> None:
+    """Join tables that were measured on one setup, and solve them together from their evidence."""
+    from hwsearch.errors import InputError
+    from hwsearch.in_context import merge as join
+    from hwsearch.latency_table import save_table
+
+    if len(tables) < 2:
+        raise InputError("one table is nothing to merge", allowed="two or more")
+    if output.exists() and not force:
+        raise InputError("exists already", where=str(output), next_command="--force to overwrite it, or another -o")
+    table = join(output.stem, [open_table(name) for name in tables])
+    save_table(table, output)
+    _print_table_summary(table, output)
+
+
 def fit_tables(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Accel-NASBench's results as a CSV")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR")] = Path("latency_tables"),
