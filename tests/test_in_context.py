@@ -222,7 +222,11 @@ def test_profiling_end_to_end_gives_the_table_of_its_evidence(tmp_path):
 
 def test_tables_of_one_setup_merge_to_what_their_sessions_give_together():
     first = session(FakeRuntime(), plan(B0_SPACE, SETTINGS))
-    second = session(FakeRuntime(level=lambda number: 1.2), plan_networks([parse("r40 relu stem_c8 ds_r2_k3_s1_c8 ir_r2_k5_s2_e3_c20 head_c32")]), seed=1)
+    second = session(
+        FakeRuntime(level=lambda number: 1.2),
+        plan_networks([parse("r40 relu stem_c8 ds_r2_k3_s1_c8 ir_r2_k5_s2_e3_c20 head_c32")]),
+        seed=1,
+    )
     whole = solve("t", SETUP, [first, second])
     merged = merge("t", [solve("a", SETUP, [first]), whole])
     assert merged == whole
