@@ -43,9 +43,16 @@ class ImagenetSignal:
 
     @property
     def description(self) -> str:
-        """Which top-1 is predicted, and on how many trained networks the predictor was fitted."""
+        """Which top-1 is predicted, from what it was fitted, and how it did on networks it had not seen."""
         about = self._network.metadata
-        return f"predicted_top1 (%) under {about['scheme']}; fitted on {about['rows']} networks of {about['source']}"
+        text = f"predicted_top1 (%) under {about['scheme']}; fitted on {about['rows']} networks of {about['source']}"
+        figures = about.get("held_out")
+        if not isinstance(figures, dict):
+            return text
+        return (
+            f"{text}; on {figures['networks']:.0f} held-out networks Kendall tau {figures['kendall_tau']:.3f}"
+            f" ({figures['kendall_tau_top_tenth']:.2f} in their best tenth), mean error {figures['mae']:.2f} points"
+        )
 
     @property
     def metadata(self) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """A table of trained networks: one row a network, its stages' choices and the top-1 it reached (CSV).
 
 Columns ``sI_expand``, ``sI_kernel``, ``sI_repeats``, ``sI_se`` for stage I of 0..6, and ``top1`` in percent;
-others are ignored. It is the layout of Accel-NASBench's measurements, and that of a user's own table.
+others are ignored. It is the layout of Accel-NASBench's measurements, and that of a user's own table. A folder of that
+source's raw result files (``result_*.json``, one a network) is read to the same table.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hwsearch.accuracy import domain
 from hwsearch.errors import FaultsError, InputError
+from hwsearch.json_file import parse_json, read_text
 
 if TYPE_CHECKING:
     import pandas
@@ -84,7 +86,7 @@ def random_choices(count: int, rng: np.random.Generator) -> Choices:
 
 def read_table(path: Path, *, min_rows: int = MIN_ROWS) -> TrainedNetworks:
     """Read a table; raises InputError or FaultsError (all faults at once), each naming column, line and value."""
-    frame = _read_csv(path)
+    frame = _read_results(path) if path.is_dir() else _read_csv(path)
     columns = [f"s{stage}_{field}" for stage in range(domain.NUM_STAGES) for field in _FIELDS]
     found = [f"column {name}: is missing" for name in (*columns, "top1") if name not in frame.columns]
     if len(frame) < min_rows:
@@ -113,6 +115,36 @@ def _read_csv(path: Path) -> pandas.DataFrame:
         return pandas.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True).fillna("")
     except (ValueError, OSError) as error:
         raise InputError(f"not a CSV table ({error})", where=str(path)) from error
+
+
+def _read_results(folder: Path) -> pandas.DataFrame:
+    """Raw result files: choices under ``architecture`` (``block0_e``, ``_k``, ``_l``, ``_se``), top-1 under ``metrics``."""
+    import pandas
+
+    files = sorted(folder.rglob("result*.json"))
+    if not files:
+        raise InputError("there is no result*.json in this folder", where=str(folder))
+    rows, found = [], []
+    for file in files:
+        try:
+            rows.append(_result(parse_json(read_text(file), str(file))))
+        except InputError as error:
+            found.append(str(error))
+        except (KeyError, TypeError):
+            found.append(f"{file}: not a result of Accel-NASBench")
+    if found:
+        more = [f"and {len(found) - _MAX_LINES_NAMED} more files"] if len(found) > _MAX_LINES_NAMED else []
+        raise FaultsError(str(folder), [*found[:_MAX_LINES_NAMED], *more])
+    return pandas.DataFrame(rows, dtype=str)
+
+
+def _result(data: dict[str, Any]) -> dict[str, str]:
+    architecture, row = data["architecture"], {}
+    for stage in range(domain.NUM_STAGES):
+        for field, letter in zip(_FIELDS, ("e", "k", "l", "se"), strict=True):
+            value = architecture[f"block{stage}_{letter}"]
+            row[f"s{stage}_{field}"] = {"True": "1", "False": "0"}.get(str(value), str(value))
+    return {**row, "top1": str(data["metrics"]["val_top1"])}
 
 
 def _numbers(frame: pandas.DataFrame, name: str) -> tuple[FloatArray, list[str]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 if TYPE_CHECKING:
+    from hwsearch.device import Setup
     from hwsearch.estimate import TableEstimator
     from hwsearch.latency_table import LatencyTable
     from hwsearch.runtimes import Runtime
@@ -49,6 +50,11 @@ def open_target(target: str | None, threads: int, batch: int, precision: str) ->
 
     options = RuntimeOptions(threads, batch, cast(PrecisionName, precision))
     return open_runtime("cpu" if target is None else target, options)
+
+
+def default_table_path(setup: Setup) -> Path:
+    """Where a table goes that was given no place: ``<target>-<precision>.json`` in this folder."""
+    return Path(f"{setup.target.replace(':', '-')}-{setup.precision}.json")
 
 
 def open_table(name: str) -> LatencyTable:

@@ -22,6 +22,7 @@ from hwsearch.cli.options import (
     Target,
     Threads,
     command_line,
+    default_table_path,
     open_table,
     open_target,
 )
@@ -245,20 +246,28 @@ def _table_for(
     batch: int,
     precision: str,
 ) -> LatencyTable | None:
-    """The table given, or one measured now on the target, or none."""
+    """The table given; or the target's, measured now unless it lies here already; or none."""
     from hwsearch import console
-    from hwsearch.profiler import ProfileSettings, journal_of, plan, profile
+    from hwsearch.latency_table import load_table, save_table
+    from hwsearch.profiler import ProfileSettings, journal_of, plan, profile, same_setup
 
     if table is not None or target is None:
         return open_table(table) if table else None
     runtime = open_target(target, threads, batch, precision)
+    path = default_table_path(runtime.setup)
+    if path.exists():
+        found = load_table(path)
+        same_setup(found, runtime.setup, str(path))
+        console.say(f"table: {path} (of {found.setup.label}; hwsearch profile --force measures it anew)")
+        return found
     settings = ProfileSettings(command=command_line())
-    journal = journal_of(Path(f".hwsearch-{target.replace(':', '-').replace('/', '-')}"))
     console.say(f"no table was given: profiling {space.name} on {runtime.setup.label}")
     planned = plan(space, settings, has_profiler=runtime.has_profiler)
     with console.ProgressBars() as bars:
-        found = profile(runtime, planned, settings, journal, name=target, on_progress=bars)
-    journal.unlink(missing_ok=True)
+        found = profile(runtime, planned, settings, journal_of(path), name=path.stem, on_progress=bars)
+    save_table(found, path)
+    journal_of(path).unlink(missing_ok=True)
+    console.say(f"table: {path}")
     return found
 
 
@@ -314,6 +323,8 @@ def print_summary(summary: Summary) -> None:
 
     if summary.setup is not None:
         console.result(f"latency on {summary.setup.label}; {summary.evaluated:,} networks scored")
+    if summary.signal_note:
+        console.say(summary.signal_note)
     rows = [record for record in summary.networks if record.role not in ("front", "")]
     by_proxy = any(record.proxy_score is not None for record in rows)
     console.print_table(

@@ -18,6 +18,7 @@ from hwsearch.cli.options import (
     Target,
     Threads,
     command_line,
+    default_table_path,
     open_table,
     open_target,
 )
@@ -84,7 +85,7 @@ def profile(
 
     settings = ProfileSettings(seed, covers, held_out, seconds, command_line())
     runtime = open_target(target, threads, batch, precision)
-    path = output or Path(f"{runtime.setup.target.replace(':', '-')}-{runtime.setup.precision}.json")
+    path = output or default_table_path(runtime.setup)
     planned, earlier = _plan(path, runtime, settings, space, networks or [], force)
     drop_finished(journal_of(path), path)
     console.say(f"profiling {len(planned)} networks on {runtime.setup.label}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -230,3 +231,48 @@ def test_a_quick_fit_on_trained_networks_ranks_better_than_flops(tmp_path: Path)
 def test_the_shipped_intervals_hold_nine_in_ten_held_out_networks() -> None:
     held_out = load_signal().metadata["held_out"]  # type: ignore[attr-defined]
     assert 0.85 <= held_out["coverage_90"] <= 0.95
+
+
+def raw_result(row: dict[str, object]) -> dict[str, object]:
+    """One network as the source's raw files have it."""
+    letters = {"expand": "e", "kernel": "k", "repeats": "l", "se": "se"}
+    architecture = {
+        f"block{stage}_{letter}": bool(row[f"s{stage}_{field}"]) if letter == "se" else row[f"s{stage}_{field}"]
+        for stage in range(7)
+        for field, letter in letters.items()
+    }
+    return {"architecture": architecture, "metrics": {"val_top1": row["top1"], "train_time": 1.0}}
+
+
+def test_a_folder_of_raw_result_files_reads_as_the_table_does(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(5):
+        row: dict[str, object] = {"top1": 60.5 + number}
+        for stage in range(7):
+            row |= {
+                f"s{stage}_expand": int(rng.choice([1, 4, 6])),
+                f"s{stage}_kernel": int(rng.choice([3, 5])),
+                f"s{stage}_repeats": int(rng.integers(1, 4)),
+                f"s{stage}_se": int(rng.integers(2)),
+            }
+        rows.append(row)
+        folder = tmp_path / "raw" / f"run_{number}"
+        folder.mkdir(parents=True)
+        (folder / f"result_{number}.json").write_text(json.dumps(raw_result(row)), encoding="utf-8")
+    pd.DataFrame(rows).to_csv(tmp_path / "table.csv", index=False)
+    from_csv = read_table(tmp_path / "table.csv", min_rows=2)
+    from_raw = read_table(tmp_path / "raw", min_rows=2)
+    assert np.array_equal(from_raw.choices.codes(), from_csv.choices.codes())
+    assert np.array_equal(from_raw.top1, from_csv.top1)
+
+
+def test_raw_result_files_that_are_none_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no result\*\.json"):
+        read_table(tmp_path)
+    (tmp_path / "result_0.json").write_text('{"architecture": {}}', encoding="utf-8")
+    (tmp_path / "result_1.json").write_text('{"architecture": ', encoding="utf-8")
+    with pytest.raises(FaultsError) as caught:
+        read_table(tmp_path)
+    assert "result_0.json: not a result" in str(caught.value)
+    assert "result_1.json: not JSON" in str(caught.value)
