@@ -46,14 +46,17 @@ class NetworkRecord:
     warnings: tuple[str, ...] = ()
     proxy_score: float | None = None
     """Of a zero-cost proxy, in place of a predicted top-1: it ranks networks, and has no unit."""
+    latency_ms_by_table: tuple[tuple[str, float], ...] = ()
+    """Predicted from each of several tables, where a search has more than one: (table's name, ms)."""
 
     def with_role(self, role: RecordRole, name: str | None = None) -> NetworkRecord:
         """The same figures under another role, and name."""
         return dataclasses.replace(self, role=role, name=self.name if name is None else name)
 
     def to_document(self) -> dict[str, Any]:
-        """The JSON object of this network; ``proxy_score`` is there only where a proxy was asked."""
-        proxy = {} if self.proxy_score is None else {"proxy_score": self.proxy_score}
+        """The JSON object of this network; ``proxy_score`` and ``latency_ms_by_table`` only where there is one."""
+        proxy: dict[str, Any] = {} if self.proxy_score is None else {"proxy_score": self.proxy_score}
+        tables = {name: _rounded(ms) for name, ms in self.latency_ms_by_table}
         return {
             "name": self.name,
             "role": self.role,
@@ -62,6 +65,7 @@ class NetworkRecord:
             "params": self.params,
             "activation_bytes": self.activation_bytes,
             "latency_ms": _rounded(self.latency_ms),
+            **({"latency_ms_by_table": tables} if tables else {}),
             "measured_latency_ms": _rounded(self.measured_latency_ms),
             "predicted_top1": _rounded(self.predicted_top1),
             "predicted_top1_std": _rounded(self.predicted_top1_std),
@@ -81,6 +85,7 @@ class RecordModel(Document):
     params: int = Field(ge=0)
     activation_bytes: int = Field(ge=0)
     latency_ms: float | None = Field(default=None, gt=0)
+    latency_ms_by_table: dict[str, float] = Field(default_factory=dict)
     measured_latency_ms: float | None = Field(default=None, gt=0)
     predicted_top1: float | None = None
     predicted_top1_std: float | None = Field(default=None, ge=0)
@@ -104,6 +109,7 @@ class RecordModel(Document):
             self.role,
             tuple(self.warnings),
             self.proxy_score,
+            tuple(self.latency_ms_by_table.items()),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -37,12 +38,15 @@ class Question:
 
     space: SearchSpace
     estimator: TableEstimator | None
+    """Of the first table: ``latency_ms`` and the winners' names are its."""
     signal: AccuracySignal | None
     budgets: tuple[Budget, ...] = ()
     objectives: tuple[str, ...] = ()
     """Empty for the default: predicted top-1 against latency (or MACs without a table)."""
     seed: int = 0
     settings: SearchSettings = field(default_factory=SearchSettings)
+    others: tuple[TableEstimator, ...] = ()
+    """Of further tables: then the front trades off the latency on every one of them."""
     checkpoint: Path | None = None
     """Where an interrupted search leaves its state."""
 
@@ -69,10 +73,14 @@ def reference_of(space: SearchSpace) -> Preset | None:
     return None
 
 
+def estimators(question: Question) -> tuple[TableEstimator, ...]:
+    """Those of all tables, the first one's first."""
+    return () if question.estimator is None else (question.estimator, *question.others)
+
+
 def make_scorer(question: Question) -> Scorer:
     """The scorer of a question; refused where table or signal do not know the space."""
-    latency = [] if question.estimator is None else [question.estimator]
-    return Scorer(question.space, question.signal, latency)
+    return Scorer(question.space, question.signal, estimators(question))
 
 
 def answer(question: Question, scorer: Scorer, on_search: OnSearch | None = None) -> Answer:
@@ -101,7 +109,7 @@ def _winners(
     found: list[NetworkRecord] = []
     if reference is not None:
         record = judge(reference.name, reference.architecture, question.estimator, question.signal)
-        found.append(record.with_role("reference"))
+        found.append(with_tables(question, record.with_role("reference")))
         if record.latency_ms is not None and record.predicted_top1 is not None and _is_quick(question.signal):
             found += _beside(scorer, result, record, naming)
     if question.budgets or not any(record.role == "same_latency" for record in found):
@@ -120,12 +128,21 @@ def _beside(scorer: Scorer, result: SearchResult, reference: NetworkRecord, nami
     assert reference.predicted_top1 is not None
     found = []
     starts = (*result.front, *([result.reference] if result.reference else []))
+    metric = scorer.latency_metrics[0]
     with suppress(InfeasibleError):  # the reference may be the best there is
         better = reference.predicted_top1 + PREDICTION_SLACK
-        found.append(naming.record(fastest_at_least(scorer, better, starts), "same_top1"))
+        found.append(naming.record(fastest_at_least(scorer, better, starts, metric), "same_top1"))
     as_slow = reference.latency_ms * (1 + 1e-9)
-    found.append(naming.record(best_at_most(scorer, as_slow, starts), "same_latency"))
+    found.append(naming.record(best_at_most(scorer, as_slow, starts, metric), "same_latency"))
     return found
+
+
+def with_tables(question: Question, record: NetworkRecord) -> NetworkRecord:
+    """The record with its latency on every table, where there are several."""
+    if not question.others:
+        return record
+    latencies = tuple((each.name, each.latency_ms(record.architecture)) for each in estimators(question))
+    return dataclasses.replace(record, latency_ms_by_table=latencies)
 
 
 class _Naming:
@@ -140,7 +157,7 @@ class _Naming:
     def record(self, found: Found, role: RecordRole) -> NetworkRecord:
         """The record of a found network, named by its device and latency."""
         record = judge("network", found.architecture, self._question.estimator, self._question.signal)
-        return record.with_role(role, self._name(record))
+        return with_tables(self._question, record.with_role(role, self._name(record)))
 
     def _name(self, record: NetworkRecord) -> str:
         figure = _plain_ms(record.latency_ms) if record.latency_ms is not None else f"{record.macs / 1e6:.0f}m-macs"

@@ -118,7 +118,7 @@ def _read_csv(path: Path) -> pandas.DataFrame:
 
 
 def _read_results(folder: Path) -> pandas.DataFrame:
-    """Raw result files: choices under ``architecture`` (``block0_e``, ``_k``, ``_l``, ``_se``), top-1 under ``metrics``."""
+    """Raw result files: ``architecture`` holds the choices (``block0_e``, ``_k``, ``_l``, ``_se``), ``metrics`` top-1."""
     import pandas
 
     files = sorted(folder.rglob("result*.json"))

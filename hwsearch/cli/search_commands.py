@@ -29,6 +29,7 @@ from hwsearch.cli.options import (
 
 if TYPE_CHECKING:
     from hwsearch.accuracy import AccuracySignal
+    from hwsearch.estimate import TableEstimator
     from hwsearch.evolution import SearchSettings
     from hwsearch.evolution.certify import Certificate
     from hwsearch.executor import Executor
@@ -146,7 +147,10 @@ def _run_directory(output: Path | None, config: dict[str, Any]) -> RunDirectory:
 def search(
     context: typer.Context,
     space: Space = "efficientnet-b0",
-    table: Table = None,
+    table: Annotated[
+        str | None,
+        typer.Option("--table", metavar="TABLE", help="a latency table: a file or a shipped name; several with commas"),
+    ] = None,
     target: Target = None,
     budget: Budgets = None,
     objective: Annotated[
@@ -170,29 +174,33 @@ def search(
     import dataclasses
 
     from hwsearch import console
-    from hwsearch.budget import parse_budgets
+    from hwsearch.budget import METRICS, parse_budgets
     from hwsearch.cli.certificate import certificate_of, refuse_uncertifiable
     from hwsearch.cli.executors import executor_for_signal
     from hwsearch.estimate import TableEstimator
     from hwsearch.pipeline import Listener, search_summary
     from hwsearch.space_file import load_space
-    from hwsearch.winners import Question
+    from hwsearch.winners import Question, make_scorer
 
     chosen = load_space(space)
-    budgets = parse_budgets(budget or [])
+    first, *more = table.split(",") if table else [None]
+    others = tuple(TableEstimator(open_table(name), name) for name in more if name)
     signal = _signal_for(accuracy, output, executor_for_signal(context, accuracy, dask, dask_resource or []))
     if certify:
         refuse_uncertifiable(signal, certify_seconds)
-    loaded = _table_for(table, target, chosen, threads, batch, precision)
+        _refuse_several(others)
+    loaded = _table_for(first, target, chosen, threads, batch, precision)
     question = Question(
         chosen,
-        TableEstimator(loaded, table or "") if loaded else None,
+        TableEstimator(loaded, first or "") if loaded else None,
         signal,
-        budgets,
-        tuple(objective or ()),
-        seed,
-        _settings_for(evaluations, signal),
+        objectives=tuple(objective or ()),
+        seed=seed,
+        settings=_settings_for(evaluations, signal),
+        others=others,
     )
+    budgets = parse_budgets(budget or [], make_scorer(question).metrics if others else METRICS)
+    question = dataclasses.replace(question, budgets=budgets)
     directory = _search_directory(output, question, table) if output else None
     if directory is not None:
         question = dataclasses.replace(question, checkpoint=directory.checkpoint)
@@ -202,6 +210,13 @@ def search(
         _save_search(directory, summary, loaded)
     certificate = certificate_of(question, summary, certify_seconds) if certify else None
     _tell_search(summary, certificate, directory, as_json)
+
+
+def _refuse_several(others: tuple[TableEstimator, ...]) -> None:
+    from hwsearch.errors import InputError
+
+    if others:
+        raise InputError("--certify proves the answer under one latency table", allowed="one --table")
 
 
 def _tell_search(

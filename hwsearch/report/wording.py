@@ -100,8 +100,10 @@ def predicted_top1(record: NetworkRecord) -> str:
     if record.predicted_top1 is None:
         return UNKNOWN
     spread = record.predicted_top1_std
-    return percent(record.predicted_top1) if spread is None else (
-        f"{record.predicted_top1:.2f}{NBSP}{PLUS_MINUS}{NBSP}{percent(spread)}"
+    return (
+        percent(record.predicted_top1)
+        if spread is None
+        else (f"{record.predicted_top1:.2f}{NBSP}{PLUS_MINUS}{NBSP}{percent(spread)}")
     )
 
 
