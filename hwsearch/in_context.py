@@ -76,7 +76,8 @@ def solve(name: str, setup: Setup, sessions: Sequence[Session]) -> LatencyTable:
     networks = _networks(sessions)
     design = [each for each in networks if each.measured.role == "design"]
     if any(each.measured.profile for each in design):
-        table = _solve_shares(name, setup, sessions, [each for each in design if each.measured.profile])
+        profiled = [each for each in design if each.measured.profile]
+        table = _solve_shares(name, setup, sessions, profiled, [n for n in networks if n.measured.role == "reference"])
     else:
         table = _solve_sums(name, setup, sessions, design)
     said = [warning for session in sessions for warning in noise_warnings(_samples(session))]
@@ -117,13 +118,20 @@ def _profile_warnings(design: Sequence[_Network]) -> list[str]:
     return [f"something disturbed the profiles: networks ran {how}; profile again when the machine is quiet"]
 
 
-def _solve_shares(name: str, setup: Setup, sessions: Sequence[Session], design: Sequence[_Network]) -> LatencyTable:
-    """In context: share x wall."""
+def _solve_shares(
+    name: str,
+    setup: Setup,
+    sessions: Sequence[Session],
+    design: Sequence[_Network],
+    references: Sequence[_Network],
+) -> LatencyTable:
+    """In context: share x wall. The references have walls only; those whose ops were all met help to correct."""
     occurrences = _occurrences(design, _node_cost(design))
     slope, constant_ms = _affine(_left_out_predictions(design, occurrences), _walls(design))
     op_ms = {op: slope * _mean_ms(seen) for op, seen in occurrences.items()}
     few = len(design) < MIN_FIT_NETWORKS
-    factors = dict.fromkeys(op_ms, 1.0) if few else _corrections(design, op_ms, constant_ms)
+    walls = [*design, *(each for each in references if all(op in op_ms for op in ops(each.architecture)))]
+    factors = dict.fromkeys(op_ms, 1.0) if few else _corrections(walls, op_ms, constant_ms)
     found = {op: _op_latency(seen, slope * factors[op]) for op, seen in occurrences.items()}
     return LatencyTable(name, setup, "in_context", constant_ms, found, None, tuple(sessions))
 

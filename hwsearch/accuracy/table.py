@@ -118,7 +118,7 @@ def _read_csv(path: Path) -> pandas.DataFrame:
 
 
 def _read_results(folder: Path) -> pandas.DataFrame:
-    """Raw result files: ``architecture`` holds the choices (``block0_e``, ``_k``, ``_l``, ``_se``), ``metrics`` top-1."""
+    """Raw result files: ``architecture`` has the choices (``block0_e``, ``_k``, ``_l``, ``_se``), ``metrics`` top-1."""
     import pandas
 
     files = sorted(folder.rglob("result*.json"))
