@@ -106,7 +106,7 @@ class Scorer:
         """The least that any network of the space has of an additive metric, exactly, and the row that has it."""
         column = self.additive.index(resolve_metric(metric, self.additive))
         join = np.maximum if column == len(self.additive) - 1 else np.add
-        tables = [table.prices[column] for table in self._stages]
+        tables = self.prices(column)
         row = _least(tables, join)
         prices = np.empty((len(self.additive), 1))
         self._price_chunk(row[None], prices)  # an accuracy signal may be slow, and is not asked
@@ -115,6 +115,14 @@ class Scorer:
     def column(self, metric: str) -> int:
         """The column of a metric in ``matrix``; InputError with the nearest name."""
         return self.metrics.index(resolve_metric(metric, self.metrics))
+
+    def prices(self, column: int) -> list[FloatArray]:
+        """One additive metric, tabulated: for each stage an array over its genes; a network's score is their sum."""
+        return [table.prices[column] for table in self._stages]
+
+    def constant(self, column: int) -> float:
+        """What every network has of an additive metric beyond its stages."""
+        return float(self._constants[column])
 
     @cached_property
     def fingerprint(self) -> str:

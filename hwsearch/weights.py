@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from hwsearch.architecture import Architecture
 from hwsearch.errors import InputError
-from hwsearch.operation import Layer, layers, ops
+from hwsearch.operation import IMAGE_CHANNELS, Layer, layers, ops
 
 Weights = Mapping[str, npt.NDArray[np.float32]]
 
@@ -51,6 +51,12 @@ def random_weights(architecture: Architecture, seed: int = 0) -> dict[str, npt.N
             # branches as large as their inputs would grow with every repeat: in B7 to logits of 1e5, all rounding
             weights[f"{index}.project.scale"] *= _BRANCH_SCALE
     return weights
+
+
+def random_image(architecture: Architecture, batch: int) -> npt.NDArray[np.float32]:
+    """A batch of normal noise that fits the network's input: (batch, 3, resolution, resolution)."""
+    side = architecture.resolution
+    return np.random.default_rng(0).standard_normal((batch, IMAGE_CHANNELS, side, side), dtype=np.float32)
 
 
 def check_weights(architecture: Architecture, weights: Weights) -> None:

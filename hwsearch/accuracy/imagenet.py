@@ -55,6 +55,11 @@ class ImagenetSignal:
         )
 
     @property
+    def network(self) -> Network:
+        """The predictor's own small network, for who bounds it."""
+        return self._network
+
+    @property
     def metadata(self) -> dict[str, Any]:
         """Where the weights come from: source, scheme, seed, held-out figures, command."""
         return dict(self._network.metadata)

@@ -342,7 +342,7 @@ def relaxation_of(problem: Problem) -> tuple[Relaxation, list[Population]]:
     assert isinstance(signal, ImagenetSignal)
     rows = _option_rows(problem.scorer.space)
     prices, limits = _limited_prices(problem)
-    return Relaxation(signal._network, _option_codes(problem.scorer.space, rows), prices, limits), rows
+    return Relaxation(signal.network, _option_codes(problem.scorer.space, rows), prices, limits), rows
 
 
 def _option_rows(space: SearchSpace) -> list[Population]:
@@ -367,7 +367,8 @@ def _limited_prices(problem: Problem) -> tuple[list[FloatArray], FloatArray]:
     """
     scorer = problem.scorer
     limited = [budget for budget in problem.budgets if not is_maximised(budget.metric)]
-    tables = [table.prices.reshape(len(scorer.additive), -1) for table in scorer._stages]
+    by_metric = [scorer.prices(column) for column in range(len(scorer.additive))]
+    tables = [np.array([prices.reshape(-1) for prices in stage]) for stage in zip(*by_metric, strict=True)]
     prices, limits = [[np.zeros((0, table.shape[1]))] for table in tables], []
     for budget in limited:
         column = scorer.column(budget.metric)
@@ -377,5 +378,5 @@ def _limited_prices(problem: Problem) -> tuple[list[FloatArray], FloatArray]:
             stage.append(price[None])
         # a little more than the limit: the scorer adds the same prices in another order
         reach = abs(budget.limit) + sum(float(np.abs(price).max()) for price in own)
-        limits.append(0.5 if largest else budget.limit - float(scorer._constants[column]) + 1e-12 * reach)
+        limits.append(0.5 if largest else budget.limit - scorer.constant(column) + 1e-12 * reach)
     return [np.concatenate(stage).T.copy() for stage in prices], np.array(limits, dtype=np.float64)

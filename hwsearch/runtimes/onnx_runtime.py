@@ -14,9 +14,10 @@ from hwsearch.device import Precision, Setup, this_cpu
 from hwsearch.errors import UnavailableError
 from hwsearch.graph import INPUT_NAME, part_of_node, to_onnx
 from hwsearch.json_file import parse_json
-from hwsearch.operation import IMAGE_CHANNELS, Part
+from hwsearch.operation import Part
 from hwsearch.quantisation import quantised
 from hwsearch.runtimes import PartTime, PartTimes, RuntimeOptions, refuse_precision
+from hwsearch.weights import random_image
 
 PROFILER_WARM_UP = 3
 PRECISIONS: tuple[Precision, ...] = ("f32", "int8")
@@ -52,13 +53,13 @@ class OnnxRuntime:
 
     def load(self, architecture: Architecture) -> Session:
         """A session for timing."""
-        return Session(self._session(architecture, None), self._image(architecture))
+        return Session(self._session(architecture, None), random_image(architecture, self._options.batch))
 
     def load_profiled(self, architecture: Architecture) -> ProfiledSession:
         """A session under ONNX Runtime's profiler."""
         folder = tempfile.TemporaryDirectory(prefix="hwsearch-")
         session = self._session(architecture, Path(folder.name) / "profile")
-        return ProfiledSession(Session(session, self._image(architecture)), folder)
+        return ProfiledSession(Session(session, random_image(architecture, self._options.batch)), folder)
 
     def _session(self, architecture: Architecture, profile: Path | None) -> Any:  # noqa: ANN401 - an untyped package
         options = self._package.SessionOptions()
@@ -72,12 +73,6 @@ class OnnxRuntime:
         if self._options.precision == "int8":
             model = quantised(model)
         return self._package.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-    def _image(self, architecture: Architecture) -> np.ndarray[Any, np.dtype[np.float32]]:
-        side = architecture.resolution
-        return np.random.default_rng(0).standard_normal(
-            (self._options.batch, IMAGE_CHANNELS, side, side), dtype=np.float32
-        )
 
 
 class Session:

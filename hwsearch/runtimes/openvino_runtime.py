@@ -14,9 +14,10 @@ from hwsearch.architecture import Architecture
 from hwsearch.device import Device, Precision, Setup, this_cpu
 from hwsearch.errors import InputError, UnavailableError
 from hwsearch.graph import INPUT_NAME, part_of_node, to_onnx
-from hwsearch.operation import IMAGE_CHANNELS, Part
+from hwsearch.operation import Part
 from hwsearch.quantisation import quantised
 from hwsearch.runtimes import PartTime, PartTimes, RuntimeOptions, refuse_precision
+from hwsearch.weights import random_image
 
 PROFILER_WARM_UP = 3
 PRECISIONS: tuple[Precision, ...] = ("f32", "f16", "bf16", "int8")
@@ -58,11 +59,11 @@ class OpenVino:
 
     def load(self, architecture: Architecture) -> Request:
         """A compiled network for timing."""
-        return Request(self._compile(architecture, profiled=False), self._image(architecture))
+        return Request(self._compile(architecture, profiled=False), random_image(architecture, self._options.batch))
 
     def load_profiled(self, architecture: Architecture) -> ProfiledRequest:
         """A compiled network with performance counters."""
-        request = Request(self._compile(architecture, profiled=True), self._image(architecture))
+        request = Request(self._compile(architecture, profiled=True), random_image(architecture, self._options.batch))
         return ProfiledRequest(request, self._options.precision)
 
     def _check_capability(self, devices: list[str]) -> None:
@@ -101,12 +102,6 @@ class OpenVino:
             return self._core.compile_model(model, self._plugin, settings).create_infer_request()
         except RuntimeError as error:
             raise InputError(f"OpenVINO cannot compile {architecture.text}: {str(error).splitlines()[-1]}") from None
-
-    def _image(self, architecture: Architecture) -> np.ndarray[Any, np.dtype[np.float32]]:
-        side = architecture.resolution
-        return np.random.default_rng(0).standard_normal(
-            (self._options.batch, IMAGE_CHANNELS, side, side), dtype=np.float32
-        )
 
 
 class Request:
