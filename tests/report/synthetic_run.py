@@ -39,9 +39,9 @@ def op_latency(op: Op) -> OpLatency:
     for layer in layers(op):
         rate = {"depthwise": 18e6, "conv": 75e6, "linear": 20e6}.get(layer.kind, 1.0)
         area = layer.resolution**2 * layer.in_channels
-        parts[layer.part] = parts.get(layer.part, 0.0) + (
-            layer_macs(layer) / rate if layer.has_weights else area / 6e6
-        ) + 0.003
+        parts[layer.part] = (
+            parts.get(layer.part, 0.0) + (layer_macs(layer) / rate if layer.has_weights else area / 6e6) + 0.003
+        )
     return OpLatency(sum(parts.values()), parts, 4)
 
 
@@ -121,7 +121,13 @@ def family(base: Architecture, table: LatencyTable) -> Family:
             ms = cost(network).macs / 52e6 * (0.82 if style == "lite" else 1.0)
             variants.append(
                 Variant(
-                    f"synthetic-{style}{phi}", style, float(phi), 1.0, 1.0 + 0.2 * phi, 1.0 + phi / 7, network,
+                    f"synthetic-{style}{phi}",
+                    style,
+                    float(phi),
+                    1.0,
+                    1.0 + 0.2 * phi,
+                    1.0 + phi / 7,
+                    network,
                     predicted_latency=DeviceLatency(round(ms, 3), SETUP.label),
                     measured_latency=DeviceLatency(round(ms * 1.03, 3), SETUP.label) if phi < 2 else None,
                 )
@@ -142,7 +148,10 @@ def summary(table: LatencyTable, rng: np.random.Generator) -> Summary:
         measured(found[len(found) // 3], 1.03).with_role(""),
         dataclasses.replace(
             record("mobilenet-v2", mobile.architecture, _wider(table, mobile.architecture)),
-            predicted_top1=None, predicted_top1_std=None, latency_ms=None, measured_latency_ms=4.9,
+            predicted_top1=None,
+            predicted_top1_std=None,
+            latency_ms=None,
+            measured_latency_ms=4.9,
             published_top1=mobile.published_top1.percent if mobile.published_top1 else 72.0,
             warnings=("outside the predictor's domain: no predicted top-1",),
         ),
@@ -205,4 +214,3 @@ def write_run(path: Path, with_table: bool = True, with_family: bool = True, **c
     if with_family:
         save_family(family(found.by_role("same_top1").architecture, table), run.family)
     return run
-
