@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -145,7 +146,7 @@ class TestEveryRuntime:
         ("cpuu", "did you mean 'cpu'"),
         ("CPU", "did you mean 'cpu'"),
         ("cpu:0", "takes nothing after a colon"),
-        ("torch:cuda", "takes nothing after a colon"),
+        ("cpu:cuda", "takes nothing after a colon"),
         ("command", "needs an executable.*command:FILE"),
         ("command:/no/such/file", "no such file"),
         ("command:/", "no such file"),
@@ -336,3 +337,22 @@ def test_images_are_neither_zero_nor_denormal():
     image = random_image(NETWORK, 2)
     assert image.shape == (2, 3, 48, 48)
     assert np.abs(image).mean() > 0.1
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_network_runs_and_has_no_profiler():
+    pytest.importorskip("torch", reason="torch is not installed")
+    runtime = open_runtime("torch:compile", RuntimeOptions())
+    assert runtime.setup.target == "torch:compile"
+    assert not runtime.has_profiler
+    network = runtime.load(parse("r32 swish stem_c8 ds_r1_k3_s1_c8_se0.25 head_c16 classes10"))
+    assert all(0 < network.run_ms() < 60_000 for _ in range(3))
+    network.close()
+    with pytest.raises(UnavailableError, match="has no profiler"):
+        runtime.load_profiled(NETWORK)
+
+
+def test_torch_takes_no_other_argument():
+    pytest.importorskip("torch", reason="torch is not installed")
+    with pytest.raises(InputError, match="torch:compile"):
+        open_runtime("torch:eager", RuntimeOptions())

@@ -124,7 +124,13 @@ TARGETS: dict[str, Target] = {
         "OpenVINO on this CPU; openvino:GPU, openvino:NPU where a plugin lists them",
         takes_argument=True,
     ),
-    "torch": Target("hwsearch.runtimes.torch_runtime", "torch", "torch", "PyTorch (eager) on this CPU"),
+    "torch": Target(
+        "hwsearch.runtimes.torch_runtime",
+        "torch",
+        "torch",
+        "PyTorch on this CPU, eager; torch:compile for compiled networks (slow to load: for measure)",
+        takes_argument=True,
+    ),
     "gpu": Target("hwsearch.runtimes.cuda_runtime", "torch", "torch", "PyTorch on a CUDA device"),
     "command": Target(
         "hwsearch.runtimes.command_runtime",

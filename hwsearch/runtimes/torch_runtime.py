@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwsearch.architecture import Architecture
 from hwsearch.device import Device, Precision, Setup, this_cpu
-from hwsearch.errors import UnavailableError
+from hwsearch.errors import InputError, UnavailableError
 from hwsearch.module import build
 from hwsearch.operation import IMAGE_CHANNELS, Part, ops
 from hwsearch.runtimes import PartTime, PartTimes, RuntimeOptions, refuse_precision
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from hwsearch.torch_network import Network
 
+COMPILED = "torch:compile"
 WARM_UP = 3
 PARTS_OF_MODULES: dict[str, Part] = {
     "expand": "expand",
@@ -38,13 +39,13 @@ CUDA_PRECISIONS: tuple[Precision, ...] = ("f32", "f16", "bf16")
 class Torch:
     """Builds modules and runs them in inference mode, channels last."""
 
-    has_profiler = True
-
     def __init__(self, target: str, device: Device, options: RuntimeOptions) -> None:
         import torch
 
         self._options = options
         self._cuda = target == "gpu"
+        self._compiled = target == COMPILED
+        self.has_profiler = not self._compiled  # a compiled module has no parts left to mark
         threads = 0 if self._cuda else options.threads
         if not self._cuda:
             torch.set_num_threads(options.threads)
@@ -56,18 +57,23 @@ class Torch:
     def load(self, architecture: Architecture) -> TorchNetwork | CudaGraphNetwork:
         """A network for timing."""
         network = TorchNetwork(architecture, self._options, cuda=self._cuda)
+        if self._compiled:
+            network.compile()
         return CudaGraphNetwork(network) if self._cuda else network
 
     def load_profiled(self, architecture: Architecture) -> ProfiledModule:
         """A network whose parts are timed one by one."""
+        if self._compiled:
+            raise UnavailableError(f"target {COMPILED} has no profiler", next_command="hwsearch targets")
         return ProfiledModule(architecture, TorchNetwork(architecture, self._options, cuda=self._cuda))
 
 
 def open_runtime(argument: str, options: RuntimeOptions) -> Torch:
-    """The target ``torch``; it takes no argument."""
-    del argument
+    """The target ``torch`` (eager), or ``torch:compile``."""
+    if argument not in ("", "compile"):
+        raise InputError(f"target torch has no {argument[:40]!r}", allowed=f"torch, {COMPILED}")
     refuse_precision("PyTorch on the CPU", options.precision, CPU_PRECISIONS)
-    return Torch("torch", this_cpu(), options)
+    return Torch(COMPILED if argument else "torch", this_cpu(), options)
 
 
 def open_cuda(options: RuntimeOptions) -> Torch:
@@ -100,6 +106,18 @@ class TorchNetwork:
         self.module.to(device=device, dtype=kind, memory_format=torch.channels_last)  # type: ignore[call-overload]
         image = torch.randn(options.batch, IMAGE_CHANNELS, side, side, dtype=kind, device=device)
         self.image = image.to(memory_format=torch.channels_last)
+
+    def compile(self) -> None:
+        """Compile the module with PyTorch's default backend: tens of seconds, once; needs a C++ compiler."""
+        import torch
+
+        assert self.module is not None, "the network is closed"
+        self.module.compile()
+        try:
+            self.forward()
+        except torch._dynamo.exc.TorchDynamoException as error:
+            line = str(error).strip().splitlines()[0]
+            raise UnavailableError(f"torch.compile cannot compile the network here: {line[:200]}") from None
 
     def forward(self) -> None:
         """Run one batch without waiting for the device."""
