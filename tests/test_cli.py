@@ -21,7 +21,7 @@ from hwsearch.preset import reference_preset
 from hwsearch.space_file import load_space
 
 COMMANDS = (
-    *("run", "targets", "profile", "validate", "estimate", "measure"),
+    *("run", "targets", "profile", "merge", "validate", "estimate", "measure"),
     *("search", "scale", "export", "presets", "report", "accuracy fit"),
 )
 SMALL_SEARCH = SearchSettings(population=16, generations=4, restarts=1, polish_evaluations=0, climb_starts=0)
@@ -456,3 +456,9 @@ def test_a_tiny_space_of_ones_own_is_searched_by_cost_alone(tmp_path, fake_devic
     found = json_of(capsys, "search", "--space", "mine.yaml", *objectives)
     assert found["reference"] is None
     assert found["best"]["macs"] == min(each["macs"] for each in found["front"])
+
+
+def test_a_bad_budget_is_refused_before_a_target_is_profiled(tmp_path, capsys):
+    assert run(["search", "--target", "cpu", "--budget", "latency<=soon"]) == 2
+    assert "profiling" not in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -78,8 +78,8 @@ def test_a_profile_that_a_command_interrupts_goes_on_where_it_stopped(tmp_path):
     (tmp_path / "off").unlink()
     table = profile(runtime, PLANNED, SETTINGS, journal_of(path), name="flaky")
     assert {ms for session in table.sessions for network in session.networks for ms in network.samples_ms} == {2.5}
-    # one start failed; each of the others is a warm-up or a run of a turn of a round
-    assert len(starts.read_text(encoding="utf-8").splitlines()) == 1 + 2 * 2 * len(PLANNED)
+    # one start failed; each of the others is a turn of a round
+    assert len(starts.read_text(encoding="utf-8").splitlines()) == 1 + 2 * len(PLANNED)
 
 
 def test_a_command_that_hangs_is_ended(tmp_path, monkeypatch):

@@ -174,33 +174,27 @@ def search(
     import dataclasses
 
     from hwsearch import console
-    from hwsearch.budget import METRICS, parse_budgets
+    from hwsearch.budget import parse_budgets
     from hwsearch.cli.certificate import certificate_of, refuse_uncertifiable
     from hwsearch.cli.executors import executor_for_signal
     from hwsearch.estimate import TableEstimator
     from hwsearch.pipeline import Listener, search_summary
     from hwsearch.space_file import load_space
-    from hwsearch.winners import Question, make_scorer
+    from hwsearch.winners import Question
 
     chosen = load_space(space)
     first, *more = table.split(",") if table else [None]
     others = tuple(TableEstimator(open_table(name), name) for name in more if name)
+    if not others:
+        parse_budgets(budget or [])  # refused before anything is measured
     signal = _signal_for(accuracy, output, executor_for_signal(context, accuracy, dask, dask_resource or []))
     if certify:
         refuse_uncertifiable(signal, certify_seconds)
         _refuse_several(others)
     loaded = _table_for(first, target, chosen, threads, batch, precision)
-    question = Question(
-        chosen,
-        TableEstimator(loaded, first or "") if loaded else None,
-        signal,
-        objectives=tuple(objective or ()),
-        seed=seed,
-        settings=_settings_for(evaluations, signal),
-        others=others,
-    )
-    budgets = parse_budgets(budget or [], make_scorer(question).metrics if others else METRICS)
-    question = dataclasses.replace(question, budgets=budgets)
+    estimator = TableEstimator(loaded, first or "") if loaded else None
+    question = Question(chosen, estimator, signal, objectives=tuple(objective or ()), seed=seed, others=others)
+    question = _with_budgets(question, budget or [], _settings_for(evaluations, signal))
     directory = _search_directory(output, question, table) if output else None
     if directory is not None:
         question = dataclasses.replace(question, checkpoint=directory.checkpoint)
@@ -210,6 +204,17 @@ def search(
         _save_search(directory, summary, loaded)
     certificate = certificate_of(question, summary, certify_seconds) if certify else None
     _tell_search(summary, certificate, directory, as_json)
+
+
+def _with_budgets(question: Question, budgets: list[str], settings: SearchSettings) -> Question:
+    """With several tables, a latency budget names one of them."""
+    import dataclasses
+
+    from hwsearch.budget import METRICS, parse_budgets
+    from hwsearch.winners import make_scorer
+
+    metrics = make_scorer(question).metrics if question.others else METRICS
+    return dataclasses.replace(question, budgets=parse_budgets(budgets, metrics), settings=settings)
 
 
 def _refuse_several(others: tuple[TableEstimator, ...]) -> None:
