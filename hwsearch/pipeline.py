@@ -96,6 +96,7 @@ class _Story:
 
     def tell(self, table: LatencyTable | None) -> Summary:
         """The steps, in order."""
+        make_scorer(Question(self._settings.space, None, self._signal))  # refuses before anything is measured
         table = self._timed("profile", lambda: self._table(table))
         estimator = TableEstimator(table, str(self._directory.table))
         summary = self._timed("search", lambda: self._search(table, estimator))

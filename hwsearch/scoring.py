@@ -238,6 +238,7 @@ class Scorer:
             raise OutOfDomainError(
                 f"space {self.space.name} is outside what it was fitted on: {shown}",
                 where=f"accuracy signal {signal.name!r}",
+                next_command="hwsearch search --accuracy grad-norm, or another signal (docs/accuracy.md)",
             )
 
 

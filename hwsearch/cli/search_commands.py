@@ -187,7 +187,7 @@ def search(
     others = tuple(TableEstimator(open_table(name), name) for name in more if name)
     if not others:
         parse_budgets(budget or [])  # refused before anything is measured
-    signal = _signal_for(accuracy, output, executor_for_signal(context, accuracy, dask, dask_resource or []))
+    signal = _signal_for(chosen, accuracy, output, executor_for_signal(context, accuracy, dask, dask_resource or []))
     if certify:
         refuse_uncertifiable(signal, certify_seconds)
         _refuse_several(others)
@@ -241,13 +241,19 @@ def _tell_search(
     console.warn(summary.warnings)
 
 
-def _signal_for(accuracy: str, output: Path | None, executor: Executor | None) -> AccuracySignal | None:
+def _signal_for(
+    space: SearchSpace, accuracy: str, output: Path | None, executor: Executor | None
+) -> AccuracySignal | None:
+    """The signal asked for; a space outside its domain is refused here, before anything is profiled."""
     from hwsearch.accuracy import load_signal
     from hwsearch.run_directory import RunDirectory
+    from hwsearch.winners import Question, make_scorer
 
     if accuracy == "none":
         return None
-    return load_signal(accuracy, journal=RunDirectory(output).trained if output else None, executor=executor)
+    signal = load_signal(accuracy, journal=RunDirectory(output).trained if output else None, executor=executor)
+    make_scorer(Question(space, None, signal))
+    return signal
 
 
 def _settings_for(evaluations: int | None, signal: AccuracySignal | None) -> SearchSettings:
