@@ -139,7 +139,8 @@ WRONG = [
     ("run --table nonsense", "no latency table"),
     ("run --budget x --table table.json", "is not a budget"),
     ("run --table table.json -o occupied", "exists and is not a run"),
-    ("run --table table.json --space mbconv -o new", "lacks 1 op: "),
+    ("run --table table.json --space efficientnet-lite -o new", "lacks 1 op: "),
+    ("run --table table.json --space mbconv -o new", "outside what it was fitted on"),
     ("run --target nonsense", "no target is called"),
 ]
 
