@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
 from hwsearch.architecture import Architecture
-from hwsearch.cost import op_cost
 from hwsearch.errors import InputError
-from hwsearch.operation import Op, layers, ops
+from hwsearch.op_price import nonnegative_rates, op_features
+from hwsearch.operation import Op, ops
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -63,32 +62,12 @@ def fit_additive(architectures: Sequence[Architecture], latencies_ms: FloatArray
     return AdditiveFit(0.0, op_ms, {op: int(design[:, column[op]].sum()) for op in found})
 
 
-def _features(op: Op) -> tuple[float, ...]:
-    maps = sum(layer.out_resolution**2 * layer.out_channels for layer in layers(op))
-    price = op_cost(op)
-    return (price.macs / 1e6, maps / 1e6, price.params / 1e6, float(len(layers(op))))
-
-
 def _prices(design: FloatArray, found: Sequence[Op], latencies_ms: FloatArray) -> FloatArray:
     """A price for every op from its MACs, maps, weights and layers: the best fit with no negative rate."""
-    features = np.array([_features(op) for op in found])
+    features = np.array([op_features(op) for op in found])
     totals = design @ features / latencies_ms[:, None]
-    rates = _small_nnls(totals)
+    rates = nonnegative_rates(totals, np.ones(len(totals)))
     return np.maximum(features @ rates, 1e-9)
-
-
-def _small_nnls(columns: FloatArray) -> FloatArray:
-    """Non-negative least squares to a vector of ones by trying every subset of a few columns: exact."""
-    best, best_error = np.zeros(columns.shape[1]), np.inf
-    indices = range(columns.shape[1])
-    for size in range(1, columns.shape[1] + 1):
-        for chosen in combinations(indices, size):
-            rates, *_ = np.linalg.lstsq(columns[:, chosen], np.ones(len(columns)), rcond=None)
-            error = float(np.sum((columns[:, chosen] @ rates - 1) ** 2))
-            if (rates >= 0).all() and error < best_error:
-                best, best_error = np.zeros(columns.shape[1]), error
-                best[list(chosen)] = rates
-    return best
 
 
 def _held_least_squares(matrix: FloatArray) -> FloatArray:

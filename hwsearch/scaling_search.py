@@ -10,8 +10,6 @@ cost on a device is not 1, 2 and 2 (EfficientNet-X, arXiv 2102.05610).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,18 +17,15 @@ import numpy.typing as npt
 
 from hwsearch.architecture import Architecture
 from hwsearch.coefficients import TARGET_GROWTH, Coefficients, Law, Style
-from hwsearch.cost import cost
+from hwsearch.cost_growth import MACS, CostExponents, LatencyFunction, cost_exponents, count_macs, positive_cost
 from hwsearch.errors import InfeasibleError, InputError
-from hwsearch.ranking import mape
 from hwsearch.scaling import scale, scale_phi
-from hwsearch.scaling_law import DIMENSIONS, check_top1, effective_coefficients, left_out_mae, top1_law
+from hwsearch.scaling_law import DIMENSIONS, check_top1, left_out_mae, top1_law
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
-LatencyFunction = Callable[[Architecture], float]
-"""Milliseconds of one batch of a network: measured, or read off a latency table."""
 
 DEFAULT_STEP = 0.05
 DEFAULT_TOLERANCE = 0.05
@@ -40,115 +35,6 @@ VERIFIED = 5
 
 MIN_STEP = 0.01
 _LARGEST = 2.0
-_INDIFFERENT = 0.1
-
-# Away from the base in one dimension at a time, then in all: what a fit of three exponents needs, and little more.
-_PROBES = (
-    *(Coefficients(depth=factor) for factor in (2.0, 3.0)),
-    *(Coefficients(width=factor) for factor in (1.25, 1.5, 2.0)),
-    *(Coefficients(resolution=factor) for factor in (1.25, 1.5, 2.0)),
-    Coefficients(1.25, 2.0, 1.25),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class CostExponents:
-    """A cost as depth^a * width^b * resolution^c times the base's. MACs, unrounded, have 1, 2 and 2."""
-
-    depth: float = 1.0
-    width: float = 2.0
-    resolution: float = 2.0
-    mape: float = 0.0
-    """How far this power law is off the probed networks, as a fraction."""
-
-    def growth(self, coefficients: Coefficients) -> float:
-        """What the cost grows by."""
-        return math.exp(sum(self._logs(coefficients)))
-
-    def shares(self, coefficients: Coefficients) -> dict[str, float]:
-        """Each dimension's share of the logarithm of the growth; they add up to 1. InputError without growth."""
-        logs = self._logs(coefficients)
-        if abs(sum(logs)) < 1e-9:
-            raise InputError("coefficients that change no cost have no shares", where="scaling")
-        return dict(zip(DIMENSIONS, (log / sum(logs) for log in logs), strict=True))
-
-    def _logs(self, coefficients: Coefficients) -> tuple[float, float, float]:
-        return (
-            self.depth * math.log(coefficients.depth),
-            self.width * math.log(coefficients.width),
-            self.resolution * math.log(coefficients.resolution),
-        )
-
-
-MACS = CostExponents()
-"""The paper's constraint, alpha * beta² * gamma² = 2."""
-
-
-def cost_exponents(base: Architecture, measure: Callable[[Architecture], float], style: Style = "b") -> CostExponents:
-    """How a cost grows with each dimension around ``base``, fitted on ten networks that ``measure`` is asked for.
-
-    Least squares of log(cost) on the logarithms of what the rounded probes really are of the base. InputError when a
-    cost is not a positive number, or falls where a network grows: then it was measured on too noisy a machine.
-    """
-    origin = scale(base, style, Coefficients())
-    probes = [origin, *(scale(base, style, coefficients) for coefficients in _PROBES)]
-    costs = np.array([_measured(measure, probe) for probe in probes])
-    effective = [effective_coefficients(origin, probe) for probe in probes]
-    logs = np.log([[getattr(each, name) for name in DIMENSIONS] for each in effective])
-    design = np.column_stack([np.ones(len(probes)), logs])
-    fitted = np.linalg.lstsq(design, np.log(costs), rcond=None)[0]
-    depth, width, resolution = (
-        _not_falling(name, power) for name, power in zip(DIMENSIONS, fitted[1:].tolist(), strict=True)
-    )
-    return CostExponents(depth, width, resolution, mape(np.exp(design @ fitted), costs))
-
-
-def _not_falling(dimension: str, power: float) -> float:
-    # a device may well be indifferent to a dimension, and noise puts a true zero a little below it
-    if power < -_INDIFFERENT:
-        raise InputError(
-            f"the cost falls as {dimension} grows (exponent {power:.2f})",
-            where="scaling",
-            next_command="measure again on a quiet machine, or use a latency table",
-        )
-    return max(power, 0.0)
-
-
-def _measured(measure: Callable[[Architecture], float], architecture: Architecture) -> float:
-    value = float(measure(architecture))
-    if not (math.isfinite(value) and value > 0):
-        raise InputError(f"the cost of a scaled network is {value}", where="scaling", allowed="a positive number")
-    return value
-
-
-def growth_shares(
-    base: Architecture,
-    coefficients: Coefficients,
-    style: Style = "b",
-    latency_ms: LatencyFunction | None = None,
-) -> pd.DataFrame:
-    """Which dimension the growth goes to, for MACs and, where it is given, for latency: one row a cost.
-
-    Columns: the growth, each dimension's exponent and its share of log(growth), the exponents' own error. The row
-    ``macs`` is the paper's arithmetic (1, 2, 2); ``macs, counted`` is fitted on rounded networks, as latency is.
-    """
-    import pandas as pd
-
-    found = {"macs": MACS, "macs, counted": cost_exponents(base, _macs, style)}
-    if latency_ms is not None:
-        found["latency"] = cost_exponents(base, latency_ms, style)
-    rows = []
-    for name, exponents in found.items():
-        shares = {f"{dimension}_share": share for dimension, share in exponents.shares(coefficients).items()}
-        powers = {f"{dimension}_exponent": getattr(exponents, dimension) for dimension in DIMENSIONS}
-        rows.append(
-            {"cost": name, "growth": exponents.growth(coefficients), **shares, **powers, "mape": exponents.mape}
-        )
-    return pd.DataFrame(rows)
-
-
-def _macs(architecture: Architecture) -> float:
-    return float(cost(architecture).macs)
 
 
 def search_laws(
@@ -156,6 +42,7 @@ def search_laws(
     style: Style = "b",
     *,
     latency_ms: LatencyFunction | None = None,
+    exponents: CostExponents | None = None,
     step: float = DEFAULT_STEP,
     tolerance: float = DEFAULT_TOLERANCE,
     base_top1: float = DEFAULT_BASE_TOP1,
@@ -174,9 +61,11 @@ def search_laws(
     cannot tell from the best; ``counted_growth`` is what the rounded network at phi costs (MACs, or latency for the
     first five rows and NaN after them) over the base.
 
+    ``exponents`` are those of ``latency_ms`` where a caller has fitted them already.
     InputError for a number out of range, InfeasibleError when no candidate is left.
     """
-    exponents = MACS if latency_ms is None else cost_exponents(base, latency_ms, style)
+    if exponents is None:
+        exponents = MACS if latency_ms is None else cost_exponents(base, latency_ms, style)
     candidates, log_factors = _candidates(
         exponents, step, _checked("tolerance", tolerance, 0.5), _checked("phi", phi, 8)
     )
@@ -250,10 +139,10 @@ def _counted_growths(
     frame: pd.DataFrame, base: Architecture, style: Style, latency_ms: LatencyFunction | None, phi: float
 ) -> list[float]:
     """Growth of each row's rounded network at phi; NaN where no latency was asked for (it may have to be measured)."""
-    measure, rows = (_macs, len(frame)) if latency_ms is None else (latency_ms, min(VERIFIED, len(frame)))
-    origin = _measured(measure, scale(base, style, Coefficients()))
+    measure, rows = (count_macs, len(frame)) if latency_ms is None else (latency_ms, min(VERIFIED, len(frame)))
+    origin = positive_cost(measure, scale(base, style, Coefficients()))
     grown = []
     for alpha, beta, gamma in frame[["alpha", "beta", "gamma"]].head(rows).to_numpy().tolist():
         variant = scale_phi(base, phi, style, Law(alpha, beta, gamma))
-        grown.append(_measured(measure, variant.architecture) / origin)
+        grown.append(positive_cost(measure, variant.architecture) / origin)
     return grown + [math.nan] * (len(frame) - rows)

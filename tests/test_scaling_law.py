@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsearch.cost import cost
+from hwsearch.cost_growth import MACS, CostExponents, cost_exponents, growth_shares
 from hwsearch.errors import InfeasibleError, InputError, OutOfDomainError
 from hwsearch.preset import reference_preset, reference_presets
 from hwsearch.scaling import PUBLISHED_B, Coefficients, Law, scale
@@ -21,7 +22,7 @@ from hwsearch.scaling_law import (
     residuals,
     top1_law,
 )
-from hwsearch.scaling_search import MACS, CostExponents, best_law, cost_exponents, growth_shares, search_laws
+from hwsearch.scaling_search import best_law, search_laws
 
 B0 = reference_preset("efficientnet-b0").architecture
 

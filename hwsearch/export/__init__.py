@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from hwsearch.preset import Preset
 __all__ = ["EXPORTERS", "Exported", "Exporter", "Padding", "able", "export", "exporter_named"]
 
 # None of these imports the library it writes for: those that need one import it when they write.
-EXPORTERS: Mapping[str, Exporter] = {
+EXPORTERS: dict[str, Exporter] = {
     "keras-hub": KerasHubExporter(),
     "keras-cv": KerasCvExporter(),
     "timm": TimmExporter(),

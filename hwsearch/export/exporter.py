@@ -65,6 +65,19 @@ def no_symmetric(padding: Padding, library: str) -> list[str]:
     return [] if padding == "same" else [f"padding: symmetric, and {library} pads as TensorFlow does"]
 
 
+LETTERS = 26
+"""Keras libraries name the repeats of a stage a to z; the next character is none that TensorFlow takes in a name."""
+
+
+def repeat_limits(architecture: Architecture, library: str) -> list[str]:
+    """A reason for every stage with more repeats than there are letters to name them."""
+    return [
+        f"stages[{index}].num_repeats: {stage.num_repeats}, and {library} has names for {LETTERS}, a to z"
+        for index, stage in enumerate(architecture.stages)
+        if stage.num_repeats > LETTERS
+    ]
+
+
 def stages_text(indices: Sequence[int]) -> str:
     """``stages[0, 2]``: the stages that share one reason."""
     return f"stages[{', '.join(map(str, indices))}]"

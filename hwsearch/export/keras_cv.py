@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from hwsearch.architecture import Architecture
-from hwsearch.export.exporter import Padding, no_symmetric, stages_text
+from hwsearch.export.exporter import Padding, no_symmetric, repeat_limits, stages_text
 from hwsearch.export.keras_hub import metadata
 from hwsearch.importing import import_network
-from hwsearch.importing.keras_config import HEAD_CHANNELS, LITE_STEM_CHANNELS
+from hwsearch.importing.keras_config import HEAD_CHANNELS, LITE_STEM_CHANNELS, cropped
 from hwsearch.json_file import write_json
-from hwsearch.operation import ops
 from hwsearch.preset import Preset
 
 KERAS_CV_VERSION = "0.9.0"
 """The version whose code these files were checked against."""
+BLOCKS_WITHOUT_DEEP_RECURSION = 80
+"""Keras walks a network layer by layer, by recursion: about 90 blocks are all that Python's default limit leaves it."""
+
 _DIVISOR = 8
 _MODULE = "keras_cv.src.models.backbones.efficientnet_lite.efficientnet_lite_backbone"
 
@@ -34,10 +36,10 @@ class KerasCvExporter:
     summary: str = "a KerasCV preset folder for EfficientNetLiteBackbone.from_preset"
 
     def limits(self, preset: Preset, padding: Padding = "same") -> list[str]:
-        """Squeeze-excite, another stem or head, channels that are no multiple of 8."""
+        """Squeeze-excite, another stem or head, channels that are no multiple of 8, more repeats than letters."""
         architecture = preset.architecture
         found = no_symmetric(padding, "KerasCV") + _width_limits(architecture) + _stage_limits(architecture)
-        return found + stride_limits(architecture, "KerasCV")
+        return found + stride_limits(architecture, "KerasCV") + repeat_limits(architecture, "KerasCV")
 
     def write(self, preset: Preset, folder: Path, padding: Padding = "same") -> tuple[Path, ...]:
         """The metadata, then config.json."""
@@ -61,24 +63,26 @@ class KerasCvExporter:
 
     def usage(self, preset: Preset, folder: Path) -> str:
         """Backbone and classifier, without weights."""
+        architecture = preset.architecture
         place = str(folder) if str(folder).startswith(("/", ".")) else f"./{folder}"
-        return (
-            "import keras_cv\n"
-            f"backbone = keras_cv.models.EfficientNetLiteBackbone.from_preset({place!r})\n"
-            f"model = keras_cv.models.ImageClassifier(backbone, num_classes={preset.architecture.num_classes})\n"
-            f"# images of {preset.architecture.resolution} x {preset.architecture.resolution} pixels, 0..255\n"
-        )
+        lines = [
+            "import keras_cv",
+            f"backbone = keras_cv.models.EfficientNetLiteBackbone.from_preset({place!r})",
+            f"model = keras_cv.models.ImageClassifier(backbone, num_classes={architecture.num_classes})",
+            f"# images of {architecture.resolution} x {architecture.resolution} pixels, 0..255",
+        ]
+        if preset.dropout_rate:
+            lines.append(f"# ImageClassifier has no dropout; the preset's is {float(preset.dropout_rate)!r}")
+        if sum(stage.num_repeats for stage in architecture.stages) > BLOCKS_WITHOUT_DEEP_RECURSION:
+            lines.insert(0, "import sys; sys.setrecursionlimit(100_000)  # Keras walks the layers by recursion")
+        return "\n".join(lines) + "\n"
 
 
 def stride_limits(architecture: Architecture, library: str) -> list[str]:
     """A reason for every stage whose 1x1 depthwise at stride 2 would get negative padding (KerasCV, transformers)."""
-    found, index = [], 1
-    for number, stage in enumerate(architecture.stages):
-        first = ops(architecture)[index]
-        if stage.kernel_size == 1 and stage.stride == 2 and first.resolution % 2 == 0:
-            found.append(f"stages[{number}].kernel_size: 1 at stride 2, which {library} pads by -1")
-        index += stage.num_repeats
-    return found
+    return [
+        f"stages[{number}].kernel_size: 1 at stride 2, which {library} pads by -1" for number in cropped(architecture)
+    ]
 
 
 def _width_limits(architecture: Architecture) -> list[str]:

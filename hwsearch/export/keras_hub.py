@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hwsearch.architecture import Architecture, Stage
-from hwsearch.export.exporter import BATCH_NORM_EPSILON, IMAGE_MEAN, IMAGE_STD, Padding, stages_text
+from hwsearch.export.exporter import BATCH_NORM_EPSILON, IMAGE_MEAN, IMAGE_STD, Padding, repeat_limits, stages_text
 from hwsearch.importing import import_network
 from hwsearch.json_file import write_json
 from hwsearch.preset import Preset
@@ -36,14 +36,16 @@ class KerasHubExporter:
     summary: str = "a KerasHub preset folder for EfficientNetBackbone.from_preset"
 
     def limits(self, preset: Preset, padding: Padding = "same") -> list[str]:
-        """Blocks without expansion at stride 2, unless the padding is symmetric."""
+        """Blocks without expansion at stride 2, unless the padding is symmetric; more repeats than letters."""
         stages = enumerate(preset.architecture.stages)
         found = [index for index, stage in stages if stage.expand_ratio == 1 and stage.stride == 2]
+        unnamed = repeat_limits(preset.architecture, "KerasHub")
         if not found or padding == "symmetric":
-            return []
+            return unnamed
         return [
+            *unnamed,
             f"{stages_text(found)}.expand_ratio: 1 at stride 2, where KerasHub's block without expansion pads "
-            "symmetrically; with symmetric padding throughout it can"
+            "symmetrically; with symmetric padding throughout it can",
         ]
 
     def write(self, preset: Preset, folder: Path, padding: Padding = "same") -> tuple[Path, ...]:

@@ -31,6 +31,7 @@ from hwsearch.importing.foreign import (
     same_lengths,
 )
 from hwsearch.json_file import parse_json, read_text, validate
+from hwsearch.operation import ops
 from hwsearch.rounding import round_channels, round_repeats
 
 FORMATS = {
@@ -193,10 +194,13 @@ def _read_cv(config: _Cv, resolution: int, num_classes: int, where: str, *, lite
     inputs = [_cv_round(config, channels) for channels in config.stackwise_input_filters]
     stem = LITE_STEM_CHANNELS if lite else inputs[0]
     head = HEAD_CHANNELS if lite else _cv_round(config, HEAD_CHANNELS)
+    faults = []
     if lite and stages[0].expand_ratio == 1:
-        inputs[0] = stem  # KerasCV scales this number but does not use it
-    refuse(chain_faults("stackwise_input_filters", inputs, stem, stages), where)
-    return network(
+        # without an expansion KerasCV uses this number only to find out whether the first block has a skip
+        faults = _lite_skip_faults(inputs[0], stages[0])
+        inputs[0] = stem
+    refuse(faults + chain_faults("stackwise_input_filters", inputs, stem, stages), where)
+    architecture = network(
         where,
         resolution=resolution,
         stem_channels=stem,
@@ -205,6 +209,33 @@ def _read_cv(config: _Cv, resolution: int, num_classes: int, where: str, *, lite
         activation=activation_of(config.activation, where),
         num_classes=num_classes,
     )
+    refuse(
+        [
+            f"stackwise_kernel_sizes[{index}]: 1 at stride 2, which KerasCV pads by -1"
+            for index in cropped(architecture)
+        ],
+        where,
+    )
+    return architecture
+
+
+def _lite_skip_faults(declared: int, first: Stage) -> list[str]:
+    if first.stride != 1 or (declared == first.out_channels) is (first.out_channels == LITE_STEM_CHANNELS):
+        return []
+    return [
+        f"stackwise_input_filters[0]: {declared} channels with the width coefficient, by which KerasCV decides on the "
+        f"first block's skip, but {LITE_STEM_CHANNELS} arrive and {first.out_channels} leave"
+    ]
+
+
+def cropped(architecture: Architecture) -> list[int]:
+    """The stages whose 1x1 depthwise at stride 2 meets an even side: KerasCV, and transformers, pad it by -1."""
+    found, index = [], 1
+    for number, stage in enumerate(architecture.stages):
+        if stage.kernel_size == 1 and stage.stride == 2 and ops(architecture)[index].resolution % 2 == 0:
+            found.append(number)
+        index += stage.num_repeats
+    return found
 
 
 def _cv_stage(config: _Cv, index: int, se_ratio: float, *, lite: bool) -> Stage:

@@ -3,13 +3,18 @@
 Random networks of every shipped space, their scaled variants and the published networks are exported to every format;
 each export is rebuilt by the library it is for, with the same weights, and its logits are compared with those of
 ``hwsearch.build``. The table replaces the one between the markers of the document.
-KerasCV is not run (it needs TensorFlow): its files are read back by hwsearch's reader of KerasCV configurations only.
+
+KerasCV needs TensorFlow, so it usually has an environment of its own: ``--formats keras-cv --docs docs/exports.md``,
+run there, replaces that column of the table. Where KerasCV cannot be imported, its files are read back by hwsearch's
+reader of KerasCV configurations only, and the cell has no difference.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
+import importlib
 import os
 import sys
 import tempfile
@@ -26,6 +31,7 @@ import ported
 from torchvision_operators import declare_torchvision_operators
 
 from hwsearch.architecture import Architecture
+from hwsearch.coefficients import STYLES
 from hwsearch.cost import cost
 from hwsearch.export import EXPORTERS, export
 from hwsearch.export.exporter import Padding
@@ -43,6 +49,7 @@ REBUILD = {
     "timm": ported.rebuild_timm,
     "huggingface": ported.rebuild_huggingface,
     "keras-hub": ported.rebuild_keras_hub,
+    "keras-cv": ported.rebuild_keras_cv,
     "torch": ported.rebuild_torch,
 }
 
@@ -70,15 +77,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", type=int, default=30, help="random networks of each space")
     parser.add_argument("--docs", type=Path, help="the document whose table is replaced")
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS, help="these columns only")
     arguments = parser.parse_args()
     declare_torchvision_operators()
     rows = {}
     for group, padding, networks in groups(arguments.networks):
-        rows[f"{group}, {padding}"] = [measure(list(networks), to, padding, group) for to in FORMATS]
-    table = markdown(rows)
-    print(table)
+        cells = {to: measure(networks, to, padding, group).text for to in FORMATS if to in arguments.formats}
+        rows[f"{group}, {padding}"] = cells
+    print(markdown(rows))
     if arguments.docs:
-        replace_table(arguments.docs, table)
+        replace_table(arguments.docs, rows)
 
 
 def groups(count: int) -> Iterator[tuple[str, Padding, list[Architecture]]]:
@@ -88,9 +96,11 @@ def groups(count: int) -> Iterator[tuple[str, Padding, list[Architecture]]]:
         networks = sampled(space, count)
         yield f"{name} ({count} random)", "same", networks
         yield f"{name} ({count} random)", "symmetric", networks
-        style = "lite" if space.activation == "relu6" else "b"
-        scaled = [scale_phi(network, phi, style).architecture for network in networks[:4] for phi in (-1, 1, 2)]
-        yield f"{name}, scaled to {style} phi -1, 1, 2 ({len(scaled)})", "same", scaled
+        for style in STYLES:
+            scaled = [scale_phi(network, 1, style).architecture for network in networks]
+            yield f"{name}, those scaled to {style} phi 1 ({count})", "same", scaled
+        away = [scale_phi(network, phi, "b").architecture for network in networks[:4] for phi in (-1, 2)]
+        yield f"{name}, scaled to b phi -1 and 2 ({len(away)})", "same", away
     networks = [with_squeeze_excite(network) for network in sampled(load_space("efficientnet-b0"), count)]
     yield f"efficientnet-b0, se_ratio 0.25 in every stage ({count} random)", "same", networks
     published = [preset.architecture.with_resolution(112) for preset in reference_presets().values()]
@@ -141,7 +151,7 @@ def compare(preset: Preset, to: str, folder: Path, padding: Padding) -> float:
     """The relative difference of the logits; 1 when the parameters differ, 0 where only the file is read back."""
     architecture = preset.architecture
     written = export(preset, to, folder, padding)
-    if to == "keras-cv":
+    if to == "keras-cv" and not keras_cv_runs():
         return 0.0
     weights, image = random_weights(architecture), ported.image_of(architecture)
     ours = ported.our_logits(architecture, weights, image, padding)
@@ -159,18 +169,42 @@ def compare(preset: Preset, to: str, folder: Path, padding: Padding) -> float:
     return ported.difference(ours, rebuilt.logits)
 
 
-def markdown(rows: dict[str, list[Cell]]) -> str:
+@functools.cache
+def keras_cv_runs() -> bool:
+    """Whether KerasCV is here, and TensorFlow, without which it cannot be imported."""
+    try:
+        importlib.import_module("keras_cv")
+    except ImportError:
+        return False
+    return True
+
+
+def markdown(rows: dict[str, dict[str, str]]) -> str:
     """The table: networks said, and in brackets the largest relative difference of their logits."""
-    lines = ["| networks, padding | " + " | ".join(FORMATS) + " |", "|---|" + "---|" * len(FORMATS)]
-    lines += [f"| {name} | " + " | ".join(cell.text for cell in cells) + " |" for name, cells in rows.items()]
+    formats = next(iter(rows.values())).keys()
+    lines = ["| networks, padding | " + " | ".join(formats) + " |", "|---|" + "---|" * len(formats)]
+    lines += [f"| {name} | " + " | ".join(cells.values()) + " |" for name, cells in rows.items()]
     return "\n".join(lines)
 
 
-def replace_table(path: Path, table: str) -> None:
-    """Put the table between the markers of a document."""
+def replace_table(path: Path, rows: dict[str, dict[str, str]]) -> None:
+    """Put the table between the markers of a document; columns that were not measured stay as they are there."""
     text = path.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
-    path.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    old, after = rest.split(END)
+    merged = {name: {**cells_of(old).get(name, {}), **cells} for name, cells in rows.items()}
+    missing = {(name, to) for name, cells in merged.items() for to in FORMATS if to not in cells}
+    if missing:
+        raise SystemExit(f"{path} has no cells for {sorted(missing)}: measure all formats first")
+    ordered = {name: {to: cells[to] for to in FORMATS} for name, cells in merged.items()}
+    path.write_text(f"{before}{BEGIN}\n\n{markdown(ordered)}\n\n{END}{after}", encoding="utf-8")
+
+
+def cells_of(table: str) -> dict[str, dict[str, str]]:
+    """What a table of ours says: the cells of a row by format; nothing where there is none yet."""
+    split = [[cell.strip() for cell in line.strip("| ").split("|")] for line in table.splitlines() if "|" in line]
+    formats = split[0][1:] if split else []
+    return {name: dict(zip(formats, cells, strict=True)) for name, *cells in split[2:]}
 
 
 if __name__ == "__main__":

@@ -78,12 +78,37 @@ def rebuild_huggingface(architecture, weights, image, files: tuple[Path, ...]) -
 def rebuild_keras_hub(architecture, weights, image, files: tuple[Path, ...]) -> Rebuilt:
     keras_hub = pytest.importorskip("keras_hub", reason="keras-hub is not installed", exc_type=ImportError)
     net = keras_hub.models.EfficientNetBackbone.from_preset(str(files[0].parent), load_weights=False)
-    _fill_keras(net, architecture, weights)
+    _fill_keras(net, architecture, weights, V1_NAMES)
     features = np.asarray(net.predict(image.transpose(0, 2, 3, 1), verbose=0)).mean((1, 2))
     last = len(ops(architecture)) - 1
     kernel, bias = weights[f"{last}.linear.weight"], weights[f"{last}.linear.bias"]
     trainable = sum(int(np.prod(each.shape)) for each in net.trainable_weights)
     return Rebuilt(trainable + kernel.size + bias.size, features @ kernel.T + bias)
+
+
+def rebuild_keras_cv(architecture, weights, image, files: tuple[Path, ...]) -> Rebuilt:
+    """KerasCV's own classifier on the backbone of the folder: every parameter is one that KerasCV built."""
+    keras_cv = importorskip_keras_cv()
+    backbone = keras_cv.models.EfficientNetLiteBackbone.from_preset(str(files[0].parent))
+    return run_keras_cv(backbone, architecture, weights, image, LITE_NAMES)
+
+
+def importorskip_keras_cv():
+    reason = "keras-cv is not installed (it needs tensorflow): pip install tensorflow-cpu keras-cv"
+    return pytest.importorskip("keras_cv", reason=reason, exc_type=ImportError)
+
+
+def run_keras_cv(backbone, architecture, weights, image, names) -> Rebuilt:
+    """A KerasCV backbone under KerasCV's classifier, with our weights in both."""
+    keras_cv = importorskip_keras_cv()
+    net = keras_cv.models.ImageClassifier(backbone, num_classes=architecture.num_classes, activation=None)
+    _fill_keras(backbone, architecture, weights, names)
+    last = len(ops(architecture)) - 1
+    kernel, bias = weights[f"{last}.linear.weight"], weights[f"{last}.linear.bias"]
+    net.get_layer("predictions").set_weights([kernel.T, bias])
+    pixels = image.transpose(0, 2, 3, 1) * 255  # the backbone divides by 255
+    trainable = sum(int(np.prod(each.shape)) for each in net.trainable_weights)
+    return Rebuilt(trainable, np.asarray(net.predict(pixels, verbose=0)))
 
 
 def _run_torch(net, state, image) -> Rebuilt:
@@ -180,6 +205,11 @@ V1_NAMES = {
     "se_expand": ("se_expand", ""),
     "project": ("project", "project_bn"),
 }
+LITE_NAMES = {
+    "expand": ("expand_conv", "expand_bn"),
+    "depthwise": ("dwconv", "bn"),
+    "project": ("project_conv", "project_bn"),
+}
 UNFUSED_NAMES = {
     "expand": ("conv1", "bn1"),
     "depthwise": ("depthwise", "bn2"),
@@ -189,7 +219,7 @@ UNFUSED_NAMES = {
 }
 
 
-def _fill_keras(net, architecture, weights) -> None:
+def _fill_keras(net, architecture, weights, names) -> None:
     places = [
         f"block{number + 1}{chr(97 + repeat)}_"
         for number, stage in enumerate(architecture.stages)
@@ -207,7 +237,7 @@ def _fill_keras(net, architecture, weights) -> None:
                 block = net.get_layer(places[index - 1])
                 pair = tuple(name and getattr(block, name) for name in UNFUSED_NAMES[layer.name])
             else:
-                pair = tuple(name and net.get_layer(places[index - 1] + name) for name in V1_NAMES[layer.name])
+                pair = tuple(name and net.get_layer(places[index - 1] + name) for name in names[layer.name])
             _fill_keras_pair(pair, f"{index}.{layer.name}", layer, weights)
 
 

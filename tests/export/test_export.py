@@ -18,6 +18,7 @@ from hwsearch.cost import cost
 from hwsearch.errors import HwsearchError, InexpressibleError, InputError, UnavailableError
 from hwsearch.export import EXPORTERS, able, export, exporter_named
 from hwsearch.importing import import_network, read_foreign
+from hwsearch.notation import parse
 from hwsearch.preset import Preset, reference_presets
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "efficientnet_counts.json").read_text(encoding="utf-8"))
@@ -26,17 +27,43 @@ WITHOUT_LIBRARIES = ("timm", "keras-hub", "keras-cv", "huggingface", "torch")
 CONFIG_FORMATS = ("keras-hub", "keras-cv", "huggingface")
 
 
+def check_exporter(to, folder):
+    """What holds for any format of ``EXPORTERS``, of hwsearch or not: the contract, and every sample network."""
+    check_contract(to, folder)
+    for name, architecture in NETWORKS.items():
+        said = preset(name, architecture)
+        if EXPORTERS[to].limits(said):
+            with pytest.raises(InexpressibleError, match=": "):
+                export(said, to, folder / name)
+            assert not (folder / name).exists()
+        else:
+            check_round_trip(said, to, folder / name)
+
+
+def check_contract(to, folder):
+    """What a format says of itself."""
+    each, said = EXPORTERS[to], preset("lite", SPECIAL["lite"])
+    assert each.name == to
+    assert "\n" not in each.summary
+    for padding in ("same", "symmetric"):
+        assert all(isinstance(limit, str) and "\n" not in limit for limit in each.limits(said, padding))
+    assert str(folder) in each.usage(said, folder)
+    if not any(line.startswith("#") for line in each.usage(said, folder).splitlines()):
+        ast.parse(each.usage(said, folder))
+
+
+def check_round_trip(said, to, folder):
+    """Written, read back as the same network with the same counts, and written again to the same bytes."""
+    written = export(said, to, folder)
+    assert (written.macs, written.params) == (cost(said.architecture).macs, cost(said.architecture).params)
+    assert EXPORTERS[to].read_back(written.files) == said.architecture
+    first = [path.read_bytes() for path in written.files]
+    assert [path.read_bytes() for path in export(said, to, folder).files] == first
+
+
 @pytest.mark.parametrize("name", EXPORTERS)
 def test_every_exporter_keeps_the_contract(name, tmp_path):
-    each = EXPORTERS[name]
-    assert each.name == name
-    assert "\n" not in each.summary
-    said = preset("lite", SPECIAL["lite"])
-    limits = each.limits(said)
-    assert all(isinstance(limit, str) and "\n" not in limit for limit in limits)
-    assert str(tmp_path) in each.usage(said, tmp_path)
-    if not any(line.startswith("#") for line in each.usage(said, tmp_path).splitlines()):
-        ast.parse(each.usage(said, tmp_path))
+    check_contract(name, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -50,13 +77,9 @@ def test_every_exporter_keeps_the_contract(name, tmp_path):
 )
 def test_import_undoes_export(name, to, tmp_path):
     architecture = NETWORKS[name]
-    said = preset(name, architecture)
-    written = export(said, to, tmp_path)
-    assert (written.macs, written.params) == (cost(architecture).macs, cost(architecture).params)
+    check_round_trip(preset(name, architecture), to, tmp_path)
     assert import_network(tmp_path) == architecture
     assert read_foreign(tmp_path).format == to
-    first = [path.read_bytes() for path in written.files]
-    assert [path.read_bytes() for path in export(said, to, tmp_path).files] == first
 
 
 @pytest.mark.parametrize("padding", ["same", "symmetric"])
@@ -128,6 +151,14 @@ def test_widths_that_timm_rounds_are_refused_and_those_that_it_does_not_are_not(
     rounds = network(Stage(3, 1, 1, 24, 1, 0.08))  # 2.56: 2 here, 3 in timm
     assert EXPORTERS["timm"].limits(preset("fits", fits)) == []
     assert "3 in timm" in EXPORTERS["timm"].limits(preset("rounds", rounds))[0]
+
+
+@pytest.mark.parametrize("to", ["keras-hub", "keras-cv"])
+def test_more_repeats_than_keras_has_letters_for_are_refused(to, tmp_path):
+    text = "r32 relu6 ir_r26_k3_s1_e2_c16 ir_r{}_k3_s1_e2_c16"
+    assert export(preset("z", parse(text.format(26))), to, tmp_path / "z").files
+    with pytest.raises(InexpressibleError, match=r"stages\[1\]\.num_repeats: 27, and Keras\w+ has names for 26"):
+        export(preset("beyond", parse(text.format(27))), to, tmp_path / "beyond")
 
 
 def test_one_by_one_depthwise_at_stride_2_is_refused_where_padding_would_be_negative():

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+import shlex
+import subprocess
 import sys
+from pathlib import Path
 
 import ported
 import pytest
@@ -126,3 +130,59 @@ def test_the_usage_lines_run_as_they_are(to, needs, tmp_path, monkeypatch):
         assert sum(math.prod(each.shape) for each in trainable) == cost(architecture).params
     else:
         assert names["logits"].shape == (1, 1000)
+
+
+TRAIN_SCRIPT = """
+import argparse, math
+import timm, torch
+from timm.loss import LabelSmoothingCrossEntropy
+from timm.optim import create_optimizer_v2
+from timm.scheduler import create_scheduler_v2
+from timm.utils import ModelEmaV2
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--model")
+model = timm.create_model(parser.parse_args().model, num_classes=5, drop_rate=0.1, drop_path_rate=0.1)
+side = timm.data.resolve_data_config({}, model=model)["input_size"][1]
+optimizer = create_optimizer_v2(model, opt="rmsproptf", lr=2e-3, weight_decay=1e-5)
+scheduler, _ = create_scheduler_v2(optimizer, sched="cosine", num_epochs=6, warmup_epochs=0)
+average, loss_of = ModelEmaV2(model, decay=0.9), LabelSmoothingCrossEntropy(0.1)
+torch.manual_seed(0)
+images, labels = torch.randn(5, 3, side, side), torch.arange(5)
+losses = []
+for epoch in range(6):
+    model.train()
+    loss = loss_of(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    average.update(model)
+    scheduler.step(epoch + 1)
+    losses.append(float(loss))
+print("losses", losses[0], min(losses), math.isfinite(sum(losses)))
+"""
+
+
+def test_the_train_line_finds_the_network_and_timm_trains_it(tmp_path):
+    """The printed line runs a script that, like timm's own, knows nothing of our module."""
+    pytest.importorskip("timm", reason="timm is not installed", exc_type=ImportError)
+    written = export(preset("trained", WINNERS["winner-0"]), "timm", tmp_path / "out")
+    (tmp_path / "train.py").write_text(TRAIN_SCRIPT)
+    line = next(line for line in written.usage.splitlines() if "train.py --model" in line)
+    words = shlex.split(line.removeprefix("#").replace("...", ""))
+    (name, folder), python = words[0].split("="), words.index("python")
+    declare = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+    declare += "from torchvision_operators import declare_torchvision_operators as d; d()\n"
+    code = declare + words[python + 2]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words[python + 3 :]],
+        cwd=tmp_path,
+        env={**os.environ, name: folder},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    _, first, least, finite = done.stdout.split()[-4:]
+    assert finite == "True"
+    assert float(least) < 0.8 * float(first)
