@@ -56,7 +56,7 @@ class Budget:
     @property
     def text(self) -> str:
         """The budget as it is echoed, without unit suffixes."""
-        return f"{self.metric}{self.sense}{plain_number(self.limit)}"
+        return f"{self.metric}{self.sense}{short_number(self.limit)}"
 
     def __str__(self) -> str:
         return self.text
@@ -67,7 +67,7 @@ def is_maximised(metric: str) -> bool:
     return metric in MAXIMISED
 
 
-def plain_number(value: float) -> str:
+def short_number(value: float) -> str:
     """A number for people: whole ones in full, others with six significant digits."""
     return str(int(value)) if float(value).is_integer() else f"{value:.6g}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -11,11 +12,14 @@ from typing import TYPE_CHECKING, Any, Self
 from hwsearch.json_file import format_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
+    from rich.table import Table
 
     from hwsearch.profiler import Progress
+
+NARROW = 80
+"""Columns of the terminal that every table should fit."""
 
 _quiet = False
 
@@ -49,24 +53,50 @@ def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], text_columns: Sequence[int] = (0,)) -> None:
-    """A table on stdout. The first column is text (and those named), the others are figures."""
+    """A table on stdout. The first column is text (and those named), the others are figures.
+
+    What would leave a narrow terminal is made narrower: first the headings of figures, then cells of text, are broken.
+    """
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
-    for number, column in enumerate(columns):
+    cells = [list(row) for row in rows]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False, padding=(0, 1, 0, 0))
+    for number, column in enumerate(_headings(columns, cells, text_columns)):
         text = number in text_columns
         table.add_column(column, justify="left" if text else "right", no_wrap=not text, overflow="fold")
-    for row in rows:
+    for row in cells:
         table.add_row(*row)
-    _stdout().print(table)
+    _print_stripped(table)
 
 
-def _stdout() -> Console:
+def _headings(columns: Sequence[str], rows: Sequence[Sequence[str]], text_columns: Sequence[int]) -> list[str]:
+    widest = [max([len(row[number]) for row in rows], default=0) for number in range(len(columns))]
+    width = sum(max(len(column), cell) + 2 for column, cell in zip(columns, widest, strict=True))
+    if width < NARROW:
+        return list(columns)
+    return [
+        column if number in text_columns else _broken(column, widest[number])
+        for number, column in enumerate(columns)
+    ]
+
+
+def _broken(heading: str, width: int) -> str:
+    longest = max(len(word) for word in heading.split())
+    return "\n".join(textwrap.wrap(heading, max(width, longest) + 2))
+
+
+def _print_stripped(table: Table) -> None:
+    """Without the blanks that fill the lines: what is piped or copied should not carry them."""
     from rich.console import Console
 
     # a pipe or a file gets the width of its content, not of a terminal it is not
-    return Console(file=sys.stdout, highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
+    width = None if sys.stdout.isatty() else 160
+    console = Console(file=sys.stdout, highlight=False, markup=False, width=width)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip())
 
 
 class ProgressBars:

@@ -29,7 +29,8 @@ class TableEstimator:
         self.table = table
         self.name = table.name
         self.constant_ms = table.constant_ms
-        self._where = where or table.name
+        self.where = where or table.name
+        """What the table is called in messages: the file that a person can pass on, where there is one."""
 
     def op_ms(self, op: Op) -> float:
         """Latency of one op, ms a batch; MissingOpError where the table lacks it."""
@@ -71,8 +72,8 @@ class TableEstimator:
         target = self.table.setup.target
         return MissingOpError(
             f"the table lacks {len(missing)} op{'s' if len(missing) > 1 else ''}: {shown}{more}",
-            where=self._where,
-            next_command=f"hwsearch profile --target {target} --networks NET... -o {self._where}",
+            where=self.where,
+            next_command=f"hwsearch profile --target {target} --networks NET... -o {self.where}",
         )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FORMAT = "hwsearch-family"
 VERSION = 1
 SUFFIX = ".family.json"
+MAX_NOTE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,8 @@ class Family:
     law: Law | None
     """None when the published table was used."""
     variants: tuple[Variant, ...]
+    law_note: str = ""
+    """How the law was come by, where it was searched: what a step doubles, and what ranked the candidates."""
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -202,6 +205,7 @@ class _FamilyModel(Document):
     name: str = Field(max_length=MAX_NAME)
     base: str
     law: _LawModel | None
+    law_note: str = Field(default="", max_length=MAX_NOTE)
     members: list[_MemberModel] = Field(max_length=1000)
 
 
@@ -219,6 +223,7 @@ def family_document(family: Family) -> dict[str, Any]:
         "name": family.name,
         "base": family.base.text,
         "law": {"alpha": law.alpha, "beta": law.beta, "gamma": law.gamma} if law else None,
+        **({"law_note": family.law_note} if family.law_note else {}),
         "members": [_member_document(variant) for variant in family.variants],
     }
 
@@ -259,6 +264,7 @@ def load_family(path: Path) -> Family:
             base,
             Law(law.alpha, law.beta, law.gamma) if law else None,
             tuple(variant for variant in variants if variant is not None),
+            model.law_note,
         )
     except InputError as error:
         raise InputError(str(error), where=where) from None

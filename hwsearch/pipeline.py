@@ -11,15 +11,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
 import hwsearch
 from hwsearch.accuracy import AccuracySignal, load_signal
 from hwsearch.budget import Budget
+from hwsearch.coefficients import Style
 from hwsearch.errors import InexpressibleError, UnavailableError
 from hwsearch.estimate import TableEstimator
 from hwsearch.export import able, export
-from hwsearch.family import DeviceLatency, Family, Variant, load_family, save_family
+from hwsearch.family import Family, load_family, save_family
+from hwsearch.family_latency import measured_ms, with_measurements, with_predictions
 from hwsearch.in_context import reference_walls
 from hwsearch.judge import judge
 from hwsearch.latency_table import LatencyTable, load_table, save_table
@@ -39,8 +42,9 @@ Outcome = TypeVar("Outcome")
 WINNERS = ("same_top1", "same_latency", "best")
 EXPORT_FORMATS = ("timm", "keras-hub", "huggingface", "onnx")
 FAMILY_PHIS = (0.0, 1.0, 2.0, 3.0)
-MEASURED_PHIS = (1.0, 2.0)
-"""Members of the family that are measured too; larger ones take long on a small device."""
+"""Members of both families; all are measured too, so that ``scale`` knows what they take."""
+PUBLISHED_MEMBERS = ("efficientnet-b1", "efficientnet-b2", "efficientnet-lite1", "efficientnet-lite2")
+"""Members of the published families that are measured beside them: of about the same size."""
 FRONT_MEASURED = 5
 OTHER_REFERENCES = ("efficientnet-lite0", "mobilenet-v2", "mnasnet-a1")
 DISAGREEMENT = 0.10
@@ -66,7 +70,7 @@ class RunSettings:
     profile: ProfileSettings
     budgets: tuple[Budget, ...] = ()
     seed: int = 0
-    measure_seconds: float = 15.0
+    measure_seconds: float = 20.0
     command: str = ""
 
 
@@ -100,11 +104,11 @@ class _Story:
         table = self._timed("profile", lambda: self._table(table))
         estimator = TableEstimator(table, str(self._directory.table))
         summary = self._timed("search", lambda: self._search(table, estimator))
-        family = self._timed("scale", lambda: self._scale(summary))
-        measurement = self._timed("measure", lambda: self._measure(summary, family))
+        families = self._timed("scale", lambda: self._scale(summary, estimator))
+        measurement = self._timed("measure", lambda: self._measure(summary, families))
         if measurement is not None:
-            family = _with_latencies(family, measurement)
-            save_family(family, self._directory.family)
+            for family, path in zip(families, self._family_files, strict=True):
+                save_family(with_measurements(family, measurement), path)
         exports = self._timed("export", lambda: self._export(summary))
         summary = self._complete(summary, estimator, measurement, exports)
         save_summary(summary, self._directory.summary)
@@ -147,18 +151,23 @@ class _Story:
         save_summary(summary, self._directory.search)
         return load_summary(self._directory.search)
 
-    def _scale(self, summary: Summary) -> Family:
-        if self._directory.family.exists():
-            return load_family(self._directory.family)
+    @property
+    def _family_files(self) -> tuple[Path, ...]:
+        return (self._directory.lite_family, self._directory.family)
+
+    def _scale(self, summary: Summary, estimator: TableEstimator) -> tuple[Family, ...]:
+        """The Lite family, then the B family."""
+        if all(path.exists() for path in self._family_files):
+            return tuple(load_family(path) for path in self._family_files)
         base = _winner(summary)
         self._listener.on_step("scale", f"a family from {base.name}")
-        family = scale_family(base.architecture, FAMILY_PHIS, "b", base_name=base.name)
-        lite = scale_family(base.architecture, FAMILY_PHIS, "lite", base_name=base.name)
-        save_family(lite, self._directory.lite_family)
-        save_family(family, self._directory.family)  # last: it says that this step is done
-        return family
+        styles: tuple[Style, ...] = ("lite", "b")
+        families = [scale_family(base.architecture, FAMILY_PHIS, style, base_name=base.name) for style in styles]
+        for family, path in zip(families, self._family_files, strict=True):
+            save_family(with_predictions(family, estimator), path)
+        return tuple(load_family(path) for path in self._family_files)
 
-    def _measure(self, summary: Summary, family: Family) -> Measurement | None:
+    def _measure(self, summary: Summary, families: Sequence[Family]) -> Measurement | None:
         if self._runtime is None:
             return None
         if self._directory.measured.exists():
@@ -166,7 +175,8 @@ class _Story:
         chosen = [record.architecture for record in (*summary.networks, *_spread(summary.front, FRONT_MEASURED))]
         chosen += [reference_preset(name).architecture for name in OTHER_REFERENCES]
         chosen += [each.architecture for each in references()]
-        chosen += [variant.architecture for variant in family.variants if variant.phi in MEASURED_PHIS]
+        chosen += [variant.architecture for family in families for variant in family.variants]
+        chosen += [reference_preset(name).architecture for name in PUBLISHED_MEMBERS]
         distinct = list(dict.fromkeys(chosen))
         self._listener.on_step("measure", f"{len(distinct)} whole networks in shuffled rounds")
         measurement = measure(
@@ -277,10 +287,7 @@ def search_summary(
         seconds={"search": found.result.seconds},
         signal=question.signal.name if question.signal else "",
         signal_note=question.signal.description if question.signal else "",
-        history=tuple(
-            {"evaluated": float(each.evaluated), "front_size": float(each.front_size), **each.best}
-            for each in found.result.history
-        ),
+        history=tuple(each.entry for each in found.result.history),
         warnings=table.warnings if table else (),
     )
 
@@ -315,26 +322,8 @@ def _published(name: str) -> float | None:
     return top1.percent if top1 else None
 
 
-def _measured_ms(measurement: Measurement) -> dict[object, float]:
-    return dict(zip(measurement.architectures, (float(ms) for ms in measurement.latency_ms), strict=True))
-
-
 def _with_measured(record: NetworkRecord, measurement: Measurement) -> NetworkRecord:
-    return dataclasses.replace(record, measured_latency_ms=_measured_ms(measurement).get(record.architecture))
-
-
-def _with_latencies(family: Family, measurement: Measurement) -> Family:
-    measured, setup = _measured_ms(measurement), measurement.setup
-
-    def with_latency(variant: Variant) -> Variant:
-        ms = measured.get(variant.architecture)
-        if ms is None:
-            return variant
-        device = f"{setup.device.name}, {setup.runtime} {setup.runtime_version}"
-        latency = DeviceLatency(round(ms, 4), device, setup.batch, setup.threads, setup.precision)
-        return dataclasses.replace(variant, measured_latency=latency)
-
-    return dataclasses.replace(family, variants=tuple(with_latency(variant) for variant in family.variants))
+    return dataclasses.replace(record, measured_latency_ms=measured_ms(measurement).get(record.architecture))
 
 
 def _disagreements(records: Sequence[NetworkRecord]) -> list[str]:

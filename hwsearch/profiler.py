@@ -143,19 +143,20 @@ class _Measurement:
         self._on_progress = on_progress
         self._profiles: dict[tuple[int, int], dict[str, tuple[float, int]]] = {}
         self._turns: dict[tuple[int, int], float] = {}
-        self._seconds = 0.0
+        self._spent = 0.0
+        self._started = time.monotonic()
 
     def run(self, journal_path: Path) -> Session:
         """Measure what the journal does not hold yet."""
         with Journal(journal_path, self._header()) as journal:
             for event in journal.events:
                 self._replay(event, str(journal_path))
-            started = time.monotonic()
+            self._started = time.monotonic()
             self._take_profiles(journal, 0, self._design())
             samples = self._take_turns(journal)
             for number in range(1, MAX_PASSES):
                 self._take_profiles(journal, number, self._disturbed(samples))
-            self._seconds += time.monotonic() - started
+            seconds = self._seconds
         networks = tuple(
             MeasuredNetwork(
                 each.architecture.text,
@@ -166,7 +167,12 @@ class _Measurement:
             for index, each in enumerate(self._planned)
         )
         created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return Session(created, self._settings.command, self._seconds, networks)
+        return Session(created, self._settings.command, seconds, networks)
+
+    @property
+    def _seconds(self) -> float:
+        """How long this session has taken so far, with what an interrupted one had taken before."""
+        return round(self._spent + time.monotonic() - self._started, 2)
 
     def _header(self) -> dict[str, Any]:
         return {
@@ -184,13 +190,12 @@ class _Measurement:
                 self._profiles[int(event["profile"]), int(event["pass"])] = parts
             else:
                 self._turns[int(event["round"]), int(event["network"])] = float(event["ms"])
-            self._seconds = float(event["seconds"])
-        except (KeyError, TypeError, ValueError, AttributeError):
+            self._spent = float(event["seconds"])
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise InputError(f"not an event of a profile: {str(event)[:60]}", where=where) from None
 
     def _take_profiles(self, journal: Journal, number: int, wanted: Sequence[int]) -> None:
         """One pass over design networks, less what the journal holds of it."""
-        base, started = self._seconds, time.monotonic()
         step = "profiling shares" if number == 0 else f"profiling shares anew, pass {number + 1}"
         for done, index in enumerate(wanted):
             self._on_progress(Progress(step, done, len(wanted)))
@@ -202,8 +207,7 @@ class _Measurement:
             finally:
                 network.close()
             self._profiles[index, number] = parts
-            seconds = round(base + time.monotonic() - started, 2)
-            journal.append({"profile": index, "pass": number, "parts": parts, "seconds": seconds})
+            journal.append({"profile": index, "pass": number, "parts": parts, "seconds": self._seconds})
         if wanted:
             self._on_progress(Progress(step, len(wanted), len(wanted)))
 
@@ -226,7 +230,7 @@ class _Measurement:
         return [index for index, ratio in zip(design, slowed, strict=True) if ratio > limit]
 
     def _take_turns(self, journal: Journal) -> FloatArray:
-        base, started, total = self._seconds, time.monotonic(), 0
+        total = 0
         done = len(self._turns)
 
         def on_plan(turns: int) -> None:
@@ -236,8 +240,7 @@ class _Measurement:
         def on_turn(number: int, network: int, ms: float) -> None:
             nonlocal done
             done += 1
-            seconds = base + time.monotonic() - started
-            journal.append({"round": number, "network": network, "ms": round(ms, 5), "seconds": round(seconds, 2)})
+            journal.append({"round": number, "network": network, "ms": round(ms, 5), "seconds": self._seconds})
             self._on_progress(Progress("timing networks", done, total))
 
         return time_rounds(

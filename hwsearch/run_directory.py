@@ -139,7 +139,7 @@ class Summary:
     """The accuracy signal's name."""
     signal_note: str = ""
     history: tuple[Mapping[str, float], ...] = ()
-    """How the search converged: networks evaluated, front size, best so far."""
+    """How the search converged: networks evaluated, front size, best so far; by restart, and whether it leads them."""
     exports: tuple[Mapping[str, str], ...] = ()
     """Of each network and format: the folder, or why it was refused."""
     noise_floor_mape: float | None = None
@@ -170,7 +170,7 @@ class _SummaryModel(Document):
     seconds: dict[str, float]
     networks: list[RecordModel] = Field(min_length=1)
     front: list[RecordModel]
-    history: list[dict[str, float]]
+    history: list[dict[str, int | float]]
     exports: list[dict[str, str]]
     warnings: list[str]
 

@@ -10,14 +10,17 @@ import subprocess
 import sys
 
 import pytest
-from fakes import FakeRuntime, fake_table
+from fakes import FakeRuntime, fake_table, network_ms
 
 import hwsearch
 from hwsearch import console, pipeline, runtimes, winners
 from hwsearch.cli import run
 from hwsearch.evolution.settings import SearchSettings
+from hwsearch.family import load_family
 from hwsearch.latency_table import load_table, save_table
-from hwsearch.preset import reference_preset
+from hwsearch.measurement import load_measurement
+from hwsearch.notation import parse
+from hwsearch.preset import reference_preset, reference_presets
 from hwsearch.space_file import load_space
 
 COMMANDS = (
@@ -127,6 +130,15 @@ WRONG = [
     ("scale --coefficients maybe", "maybe"),
     ("scale --alpha nan", "alpha"),
     ("scale nonexistent", "is no network"),
+    ("scale --accuracy zen", "--coefficients search"),
+    ("scale --reach 2", "--coefficients search"),
+    ("scale --target cpu --seconds nan", "above 0"),
+    ("scale efficientnet-b0 -o table.json", "is a file"),
+    ("scale --coefficients search --evaluations 3", "--accuracy SIGNAL"),
+    ("scale --coefficients search --accuracy zenn", "did you mean 'zen'"),
+    ("scale efficientnet-b0 --coefficients search --accuracy imagenet", "out_channels"),
+    ("scale efficientnet-b0 --coefficients search --reach 9", "phi"),
+    ("scale efficientnet-b0 --coefficients search --table tpuv3", "does not follow"),
     ("export efficientnet-b0", "--to"),
     ("export efficientnet-b0 --to tensorflow", "no export is called"),
     ("export efficientnet-b0 --to onnx --padding reflect", "allowed: same, symmetric"),
@@ -238,7 +250,7 @@ def test_every_command_has_help(command, capsys):
 
 def test_the_help_names_every_command(capsys):
     assert run([]) == 0
-    listed = capsys.readouterr().out.partition("Commands:")[2]
+    listed = capsys.readouterr().out.partition("Commands:")[2].partition("Begin with")[0]
     names = {line.split()[0] for line in listed.splitlines() if line[2:3].strip()}
     assert names == {command.split()[0] for command in COMMANDS}
 
@@ -361,8 +373,13 @@ def test_run_tells_the_whole_story_and_report_tells_it_again(fake_device, tmp_pa
     assert run(["report", "runs/one", "-o", "page.html"]) == 0
     assert (tmp_path / "page.html").stat().st_size > 10_000
     capsys.readouterr()
-    base = json_of(capsys, "scale", "--phi", "1", "--style", "b")["base"]  # of the newest run
-    assert base in (roles["same_top1"]["text"], roles["same_latency"]["text"])
+    scaled = json_of(capsys, "scale", "--phi", "0:1", "--style", "b")  # of the newest run
+    assert scaled["base"] in (roles["same_top1"]["text"], roles["same_latency"]["text"])
+    # its own table and measurements say what the members take
+    assert scaled["variants"][0]["latency_ms"] == pytest.approx(network_ms(parse(scaled["base"])), rel=0.02)
+    assert scaled["variants"][1]["measured_latency_ms"] == pytest.approx(
+        network_ms(parse(scaled["variants"][1]["text"])), rel=0.02
+    )
 
 
 def test_scale_prints_its_variants(capsys):
@@ -372,6 +389,69 @@ def test_scale_prints_its_variants(capsys):
     ]
     keys = {"name", "style", "phi", "width_coefficient", "depth_coefficient", "resolution"}
     assert all(set(each) >= keys | {"text", "macs", "params", "latency_ms"} for each in found["variants"])
+
+
+def test_a_law_is_searched_for_macs_and_for_a_table(capsys):
+    macs = json_of(capsys, "scale", "efficientnet-b0", "--coefficients", "search", "--style", "b")
+    a100 = json_of(capsys, "scale", "efficientnet-b0", "--coefficients", "search", "--style", "b", "--table", "a100")
+    by_macs, by_latency = macs["searched"][0], a100["searched"][0]
+    assert by_macs["doubles"] == "MACs"
+    assert by_latency["by_macs"] == {name: by_macs[name] for name in by_latency["by_macs"]}
+    assert by_latency["exponents"]["width"] < by_macs["exponents"]["width"]
+    assert by_latency["beta"] > by_macs["beta"]  # the A100 charges less for width
+    assert "lacks the scaled ops" in by_latency["note"]
+    assert sum(by_latency["shares_of_macs_growth"].values()) == pytest.approx(1, abs=0.001)
+    assert a100["warnings"] == []  # such a law is not meant to double the MACs
+
+
+def test_a_law_is_searched_on_a_target_whose_members_are_then_measured(fake_device, tmp_path, capsys):
+    options = ("--coefficients", "search", "--style", "b", "--target", "cpu", "--seconds", "0.1")
+    found = json_of(capsys, "scale", "efficientnet-b0", "--phi", "0:1", *options, "-o", "fam")
+    # the fake device takes a fixed time a MAC and a node: depth costs it a little more than width
+    assert found["searched"][0]["exponents"]["depth"] == pytest.approx(1, abs=0.05)
+    assert 1.3 < found["searched"][0]["exponents"]["width"] < 1.95
+    for variant in found["variants"]:
+        assert variant["measured_latency_ms"] == pytest.approx(network_ms(parse(variant["text"])), rel=1e-3)
+    family = load_family(tmp_path / "fam/efficientnet-b0-b.family.json")
+    assert [each.measured_latency.latency_ms for each in family.variants] == pytest.approx(
+        [variant["measured_latency_ms"] for variant in found["variants"]]
+    )
+    measured = load_measurement(tmp_path / "fam/measured.json")
+    published = {preset.architecture for preset in reference_presets().values()}
+    assert B0 in measured.architectures
+    assert len(published & set(measured.architectures)) >= 5
+    assert "efficientnet-b0-b-phi1" in (tmp_path / "fam/family.html").read_text(encoding="utf-8")
+
+
+def test_laws_are_ranked_by_a_proxy(capsys):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    options = ("--coefficients", "search", "--style", "lite", "--accuracy", "zen", "--evaluations", "2")
+    found = json_of(capsys, "scale", "mobilenet-v2", *options)
+    assert found["searched"][0]["ranked_by"] == "zen"
+    assert found["searched"][0]["candidates"] >= 2
+
+
+def test_laws_are_ranked_by_a_users_command(tmp_path, capsys):
+    script = tmp_path / "train"
+    # deeper is better: the number of repeats in the preset's text form
+    script.write_text(
+        f"#!{sys.executable}\nimport json, re, sys\n"
+        "text = json.load(open(sys.argv[1]))['text']\n"
+        "print(50 + sum(map(int, re.findall(r'_r([0-9]+)', text))) / 10)\n"
+    )
+    script.chmod(0o755)
+    options = ("--coefficients", "search", "--style", "b", "--accuracy", "command:train", "--evaluations", "4")
+    found = json_of(capsys, "scale", "efficientnet-b0", *options)["searched"][0]
+    assert found["ranked_by"] == "command:train"
+    assert found["alpha"] > found["by_macs"]["alpha"]
+
+
+def test_what_a_table_cannot_predict_is_said_once(table, capsys):
+    assert run(["scale", "efficientnet-b0", "--phi", "0:3", "--style", "b", "--table", table]) == 0
+    captured = capsys.readouterr()
+    assert "lacks ops of 3 of the 4 members" in captured.err
+    assert captured.err.count("warning") == 1
+    assert "hwsearch profile --target cpu" in captured.err
 
 
 def test_export_writes_and_says_what(tmp_path, capsys):

@@ -28,6 +28,7 @@ FLOORS = {
     "stage_arrays": 0,
     "weights": 0,
     "least_squares": 0,
+    "op_price": 0,
     # 1 files: collections, and the only code that knows their format
     "json_file": 1,
     "shipped": 1,
@@ -35,6 +36,7 @@ FLOORS = {
     "search_space": 1,
     "space_file": 1,
     "latency_table": 1,
+    "part_file": 1,
     "journal": 1,
     "lock_file": 1,
     "record": 1,
@@ -57,7 +59,9 @@ FLOORS = {
     "profiler": 2,
     "measurement": 2,
     "estimate": 2,
+    "growth_estimate": 2,
     "validation": 2,
+    "family_latency": 2,
     "accuracy": 2,
     "public_tables": 2,
     "judge": 2,
@@ -67,6 +71,8 @@ FLOORS = {
     "scaling": 3,
     "scaling_law": 3,
     "scaling_search": 3,
+    "cost_growth": 3,
+    "law_judging": 3,
     "winners": 3,
     # 4 outlets: plain data in, files out
     "export": 4,
@@ -105,7 +111,10 @@ DOORS = {
     "jinja2": {"report.page"},
     "markupsafe": {"report.page"},
     "plotly": {"report.page"},
-    "typer": {"cli", "cli.app", "cli.options", "cli.networks_commands", "cli.search_commands", "cli.table_commands"},
+    "typer": {
+        *("cli", "cli.app", "cli.options", "cli.networks_commands"),
+        *("cli.scale_command", "cli.search_commands", "cli.table_commands"),
+    },
     "rich": {"console"},
     "distributed": {"dask_executor"},
 }

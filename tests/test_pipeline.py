@@ -9,16 +9,19 @@ import pytest
 from fakes import FakeRuntime, fake_table
 
 from hwsearch import pipeline, winners
+from hwsearch.accuracy import load_signal
 from hwsearch.budget import parse_budgets
 from hwsearch.errors import InfeasibleError
+from hwsearch.estimate import TableEstimator
 from hwsearch.evolution.settings import SearchSettings
 from hwsearch.family import load_family
+from hwsearch.family_latency import with_predictions
 from hwsearch.latency_table import load_table
 from hwsearch.measurement import load_measurement
 from hwsearch.pipeline import Listener, RunSettings, run
 from hwsearch.preset import load_preset, reference_preset
 from hwsearch.profiler import ProfileSettings
-from hwsearch.run_directory import RunDirectory, load_summary, summary_document
+from hwsearch.run_directory import RunDirectory, load_summary, save_summary, summary_document
 from hwsearch.space_file import load_space
 
 SPACE = load_space("efficientnet-b0")
@@ -131,8 +134,67 @@ def test_the_family_starts_at_a_winner_and_carries_what_was_measured(told):
     winners_found = [record.architecture for record in summary.networks if record.role in pipeline.WINNERS]
     assert family.variants[0].architecture in winners_found
     measured = [variant for variant in family.variants if variant.measured_latency is not None]
-    assert {variant.phi for variant in measured} >= set(pipeline.MEASURED_PHIS)
+    assert {variant.phi for variant in measured} >= set(pipeline.FAMILY_PHIS)
     assert load_family(directory.lite_family).variants[0].architecture.activation == "relu6"
+
+
+def test_both_families_are_measured_beside_the_published_ones(told):
+    directory, _, _ = told
+    samples = load_measurement(directory.measured)
+    by_network = dict(zip(samples.architectures, samples.latency_ms, strict=True))
+    for path in (directory.family, directory.lite_family):
+        for variant in load_family(path).variants:
+            assert (variant.measured_latency is not None) == (variant.phi in pipeline.FAMILY_PHIS)
+            if variant.measured_latency is not None:
+                assert variant.measured_latency.latency_ms == pytest.approx(by_network[variant.architecture], abs=1e-3)
+    for name in (*pipeline.PUBLISHED_MEMBERS, *pipeline.OTHER_REFERENCES):
+        assert reference_preset(name).architecture in by_network
+
+
+def test_members_whose_ops_the_table_holds_are_predicted(told):
+    directory, summary, _ = told
+    first, *others = load_family(directory.family).variants
+    record = next(each for each in summary.networks if each.architecture == first.architecture)
+    assert first.predicted_latency.latency_ms == pytest.approx(record.latency_ms, abs=1e-3)
+    assert (first.predicted_latency.batch, first.predicted_latency.precision) == (1, "f32")
+    assert all(each.predicted_latency is None for each in others)  # at their resolution the table knows nothing
+
+
+def test_of_an_unstated_batch_no_member_is_predicted(told):
+    table = fake_table(SPACE)
+    family = load_family(told[0].family)
+    bare = dataclasses.replace(family, variants=(dataclasses.replace(family.variants[0], predicted_latency=None),))
+    stated, unstated = (
+        with_predictions(
+            bare, TableEstimator(dataclasses.replace(table, setup=dataclasses.replace(table.setup, batch=n)))
+        )
+        for n in (4, 0)
+    )
+    assert stated.variants[0].predicted_latency.batch == 4
+    assert unstated == bare
+
+
+def test_the_history_says_which_restart_an_entry_is_of(tmp_path):
+    question = winners.Question(SPACE, None, load_signal(), seed=1)
+    short = dataclasses.replace(SMALL_SEARCH, restarts=2, polish_evaluations=3000)
+    summary = pipeline.search_summary(dataclasses.replace(question, settings=short), None, "hwsearch search")
+    restarts = [entry.get("restart") for entry in summary.history]
+    assert restarts == sorted(restarts, key=lambda number: (number is None, number or 0))
+    assert set(restarts) == {0, 1, None}
+    leading = [entry for entry in summary.history if entry.get("leads", 1)]
+    best = [entry["predicted_top1"] for entry in leading]
+    assert best == sorted(best)
+    save_summary(summary, tmp_path / "summary.json")
+    assert load_summary(tmp_path / "summary.json").history == summary.history
+
+
+def test_a_run_that_lacks_one_of_its_families_scales_again(tmp_path, told):
+    directory = begin(tmp_path / "run")
+    run(directory, SETTINGS, runtime())
+    directory.lite_family.unlink()
+    run(directory, SETTINGS, runtime())
+    assert load_family(directory.lite_family) == load_family(told[0].lite_family)
+    assert essence(directory) == essence(told[0])
 
 
 def test_the_report_opens_offline_and_names_the_winners(told):

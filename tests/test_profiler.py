@@ -78,6 +78,17 @@ def test_interruptions_at_random_turns_change_nothing(tmp_path, uninterrupted, s
     assert essence(resumed) == essence(table)
 
 
+def test_the_time_taken_before_an_interruption_is_counted(tmp_path, monkeypatch):
+    clock = iter(range(1_000_000))  # a second passes whenever somebody looks
+    monkeypatch.setattr("hwsearch.profiler.time.monotonic", lambda: float(next(clock)))
+    with pytest.raises(KeyboardInterrupt):
+        measure(quiet(**interrupt_at(runs=[40])), tmp_path / "journal")
+    events = [json.loads(line) for line in (tmp_path / "journal").read_text().splitlines()[1:]]
+    before = [event["seconds"] for event in events]
+    assert before == sorted(before)  # through profiling and timing
+    assert measure(quiet(), tmp_path / "journal").sessions[-1].seconds > before[-1]
+
+
 def test_what_was_measured_is_not_measured_again(tmp_path, uninterrupted):
     _, runs = uninterrupted
     first = quiet(**interrupt_at({runs - 1}))

@@ -12,6 +12,7 @@ INTERRUPTED_LINE = "interrupted; repeat the command to go on where it stopped"
 BROKEN = 5
 USAGE = 2
 MAX_SHOWN = 200
+QUIET = ("--quiet", "-q")
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one exit code for every
     from hwsearch.errors import HwsearchError
 
     try:
-        code = app(args=arguments or ["--help"], prog_name="hwsearch", standalone_mode=False)
+        code = app(args=_quiet_first(arguments) or ["--help"], prog_name="hwsearch", standalone_mode=False)
         sys.stdout.flush()
     except HwsearchError as error:
         return _fail(str(error), error.exit_code)
@@ -67,6 +68,13 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one exit code for every
     if code == INTERRUPTED:  # the parser turns Ctrl-C into this code
         return _fail(INTERRUPTED_LINE, INTERRUPTED)
     return code if isinstance(code, int) else 0
+
+
+def _quiet_first(arguments: list[str]) -> list[str]:
+    """``--quiet`` and ``-q`` are for every command, so they are understood behind it too, as people write them."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    found = [each for each in arguments[:end] if each in QUIET]
+    return found[:1] + [each for each in arguments[:end] if each not in QUIET] + arguments[end:]
 
 
 def _is_interruption(error: BaseException | None) -> bool:

@@ -2,41 +2,70 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from hwsearch.architecture import Architecture
 from hwsearch.coefficients import STYLES
+from hwsearch.cost import cost
 from hwsearch.errors import HwsearchError, InputError, nearest_name
 from hwsearch.family import SUFFIX, Family, save_family
 from hwsearch.networks import find_network
 from hwsearch.preset import SUFFIX as PRESET_SUFFIX
-from hwsearch.preset import Preset, reference_preset, save_preset
+from hwsearch.preset import Preset, reference_preset, reference_presets, save_preset
+from hwsearch.run_directory import RunDirectory
 from hwsearch.scaling import Law, scale_family
 
 if TYPE_CHECKING:
     from hwsearch.coefficients import Source, Style
+    from hwsearch.measurement import Measurement
+    from hwsearch.profiler import Progress
+    from hwsearch.runtimes import Runtime
 
 RUNS = Path("runs")
 """Where ``hwsearch run`` puts a run that was given no place."""
 MAX_PHIS = 64
-PROBE_SECONDS = 2.0
-"""Time for each network that a search for a law measures."""
 
 
-def base_network(net: str | None) -> tuple[Preset, str]:
-    """The base to scale, and how it was come by: NET, else the newest run's winner, else EfficientNet-B0."""
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The network to scale."""
+
+    preset: Preset
+    said: str = ""
+    """How it was come by, where the user did not name it."""
+    run: RunDirectory | None = None
+    """The run that found it: its table and its measurements say what members take."""
+
+    def with_known(self, families: list[Family]) -> list[Family]:
+        """The families with the latency of those members that the run has measured."""
+        if self.run is None or not self.run.measured.exists():
+            return families
+        from hwsearch.family_latency import with_measurements
+        from hwsearch.measurement import load_measurement
+
+        measurement = load_measurement(self.run.measured)
+        return [with_measurements(family, measurement) for family in families]
+
+
+def base_network(net: str | None) -> Base:
+    """The base to scale: NET, else the newest run's winner, else EfficientNet-B0."""
     if net is not None:
-        return find_network(net), ""
+        preset = find_network(net)
+        run = RunDirectory(Path(net.strip().partition(":")[0]))
+        return Base(preset, run=run if run.config.exists() else None)
     summaries = sorted(RUNS.glob("*/summary.json"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in summaries:
         try:
-            return find_network(str(path.parent)), f" (the winner of {path.parent})"
+            preset = find_network(str(path.parent))
         except HwsearchError:
             continue
-    return reference_preset("efficientnet-b0"), " (no finished run here)"
+        return Base(preset, f" (the winner of {path.parent})", RunDirectory(path.parent))
+    return Base(reference_preset("efficientnet-b0"), " (no finished run here)")
 
 
 def parse_phis(text: str) -> list[float]:
@@ -64,76 +93,50 @@ def _number(text: str, whole: str) -> float:
     return value
 
 
+def styles_of(style: str) -> tuple[Style, ...]:
+    """``b``, ``lite`` or ``both``, as the styles that are meant."""
+    known = (*STYLES, "both")
+    if style not in known:
+        raise InputError(f"--style {style[:40]}", allowed=", ".join(known), nearest=nearest_name(style, known))
+    return STYLES if style == "both" else (cast("Style", style),)
+
+
 def scaled_families(
-    base: Preset,
-    phis: list[float],
-    style: str,
-    coefficients: str,
-    law: tuple[float, float, float],
-    target: str | None = None,
+    base: Preset, phis: list[float], laws: Mapping[Style, Law], source: Source, notes: Mapping[Style, str]
 ) -> list[Family]:
-    """One family a style; with coefficients ``search``, each by the law that is best for it."""
-    if target is not None and coefficients != "search":
-        raise InputError("--target is for a law searched on a device", allowed="--coefficients search")
-    wanted = STYLES if style == "both" else (style,)
-    for each in wanted:
-        if each not in STYLES:
-            known = (*STYLES, "both")
-            raise InputError(f"--style {style[:40]}", allowed=", ".join(known), nearest=nearest_name(style, known))
-    laws = {
-        each: searched_law(base, cast("Style", each), target) if coefficients == "search" else Law(*law)
-        for each in wanted
-    }
-    source = "law" if coefficients == "search" else coefficients
-    return [
-        scale_family(
-            base.architecture,
-            phis,
-            cast("Style", each),
-            laws[each],
-            coefficients=cast("Source", source),
-            base_name=base.name,
-        )
-        for each in wanted
-    ]
+    """One family a style, each by its law, with a note of how that was come by."""
+    families = []
+    for style, law in laws.items():
+        family = scale_family(base.architecture, phis, style, law, coefficients=source, base_name=base.name)
+        families.append(dataclasses.replace(family, law_note=notes.get(style, "")))
+    return families
 
 
-def searched_law(base: Preset, style: Style, target: str | None) -> Law:
-    """The step of phi that is predicted to gain most where it doubles the MACs, or the latency on a target."""
-    from hwsearch import console
-    from hwsearch.scaling_search import best_law, search_laws
-
-    latency_ms = _stopwatch(target) if target else None
-    what = f"latency on {target}" if target else "MACs"
-    frame = search_laws(base.architecture, style, latency_ms=latency_ms)
-    law, first = best_law(frame), frame.iloc[0]
-    console.say(
-        f"{style}: alpha {law.alpha:g}, beta {law.beta:g}, gamma {law.gamma:g}, of {len(frame)} steps that double the"
-        f" {what}; {int(frame['within_error'].sum())} are as good within the law's error. Shares of the growth:"
-        f" depth {first['depth_share']:.2f}, width {first['width_share']:.2f},"
-        f" resolution {first['resolution_share']:.2f}"
-    )
-    return law
-
-
-def _stopwatch(target: str) -> Callable[[Architecture], float]:
-    """Latency of a network on a target, ms, each beside the first one asked for, so that drift cancels."""
+def measured_beside_published(
+    families: list[Family], runtime: Runtime, seconds: float, on_progress: Callable[[Progress], None]
+) -> tuple[list[Family], Measurement]:
+    """Every member measured on a runtime, in the same shuffled rounds as the published networks of up to its size."""
+    from hwsearch.family_latency import with_measurements
     from hwsearch.measurement import measure
-    from hwsearch.runtimes import RuntimeOptions, open_runtime
+    from hwsearch.profiler import Progress
 
-    runtime = open_runtime(target, RuntimeOptions())
-    first: list[Architecture] = []
-    level: list[float] = []
+    members = [variant.architecture for family in families for variant in family.variants]
+    largest = max(_macs(each) for each in members)
+    published = sorted((preset.architecture for preset in reference_presets().values()), key=_macs)
+    # one beyond the largest, so that no member stands outside the published lines
+    count = 1 + sum(_macs(each) <= largest for each in published)
+    beside = published[:count]
+    measurement = measure(
+        runtime,
+        list(dict.fromkeys([*members, *beside])),
+        seconds=seconds,
+        on_progress=lambda done, total: on_progress(Progress("timing networks", done, total)),
+    )
+    return [with_measurements(family, measurement) for family in families], measurement
 
-    def latency_ms(architecture: Architecture) -> float:
-        if not first:
-            first.append(architecture)
-            level.append(float(measure(runtime, [architecture], seconds=PROBE_SECONDS).latency_ms[0]))
-            return level[0]
-        found = measure(runtime, [first[0], architecture], seconds=PROBE_SECONDS).latency_ms
-        return float(found[1] / found[0]) * level[0]
 
-    return latency_ms
+def _macs(architecture: Architecture) -> int:
+    return cost(architecture).macs
 
 
 def write_families(families: list[Family], folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Commands about given networks: ``estimate``, ``measure``, ``scale``, ``export``, ``presets``."""
+"""Commands about given networks: ``estimate``, ``measure``, ``export``, ``presets``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hwsearch.cli import completion
 from hwsearch.cli.options import (
     Batch,
     Dask,
@@ -28,7 +29,6 @@ from hwsearch.cli.options import (
 
 if TYPE_CHECKING:
     from hwsearch.estimate import TableEstimator
-    from hwsearch.family import Family, Variant
     from hwsearch.measurement import Measurement
     from hwsearch.preset import Preset
     from hwsearch.record import NetworkRecord
@@ -42,7 +42,14 @@ def estimate(
     check: Annotated[bool, typer.Option("--check", help="count the built module with fvcore too (torch)")] = False,
     as_json: Json = False,
 ) -> None:
-    """Say what networks cost, would take, and are predicted to reach; what cannot be known is said."""
+    """Say what networks cost, would take, and are predicted to reach; what cannot be known is said.
+
+    \b
+    Examples:
+      hwsearch estimate efficientnet-b0 mobilenet-v2
+      hwsearch estimate efficientnet-b0 --table a100 --by stage
+      hwsearch estimate --file nets.txt --table cpu-f32.json --json
+    """
     from hwsearch import console
     from hwsearch.accuracy import load_signal
     from hwsearch.errors import InputError
@@ -159,7 +166,13 @@ def measure(
     dask_resource: DaskResource = None,
     as_json: Json = False,
 ) -> None:
-    """Measure whole networks side by side, in shuffled rounds."""
+    """Measure whole networks side by side, in shuffled rounds.
+
+    \b
+    Examples:
+      hwsearch measure efficientnet-b0 mobilenet-v2 --target cpu
+      hwsearch measure runs/demo --target openvino --threads 2 --json
+    """
     import dataclasses
 
     from hwsearch import console
@@ -220,103 +233,16 @@ def _print_measured(records: list[NetworkRecord], measured: Measurement) -> None
     console.result(f"noise floor {console.share(measured.noise_floor_mape)} (one half of the rounds against the other)")
 
 
-def scale(
-    net: Annotated[str | None, typer.Argument(metavar="[NET]", help="the base; default: newest run, else B0")] = None,
-    phi: Annotated[str, typer.Option("--phi", metavar="PHI", help="a number, several (0,1,2), or a range (0:7)")] = "1",
-    style: Annotated[str, typer.Option("--style", metavar="b|lite|both", help="how to scale")] = "both",
-    coefficients: Annotated[
-        str,
-        typer.Option(
-            "--coefficients",
-            metavar="law|published|search",
-            help="the law; the published B and Lite rows; or a law searched for this base (and --target)",
-        ),
-    ] = "law",
-    alpha: Annotated[float, typer.Option("--alpha", metavar="A", help="depth a phi")] = 1.2,
-    beta: Annotated[float, typer.Option("--beta", metavar="B", help="width a phi")] = 1.1,
-    gamma: Annotated[float, typer.Option("--gamma", metavar="G", help="resolution a phi")] = 1.15,
-    target: Target = None,
-    table: Table = None,
-    output: Output = None,
-    as_json: Json = False,
-) -> None:
-    """Scale a network into a B-style and a Lite-style family; every figure counts the rounded network.
-
-    --coefficients search looks for alpha, beta and gamma anew: the steps that double the MACs, or with
-    --target the latency measured there, ranked by a law fitted on published scaling results.
-    """
-    from hwsearch import console
-    from hwsearch.cli.families import base_network, parse_phis, scaled_families, write_families
-
-    base, said = base_network(net)
-    console.say(f"base: {base.name}{said}")
-    families = scaled_families(base, parse_phis(phi), style, coefficients, (alpha, beta, gamma), target)
-    estimator = open_estimator(table)
-    files = write_families(families, output) if output else []
-    if as_json:
-        variants = [_variant_document(variant, estimator) for family in families for variant in family.variants]
-        warnings = sorted({text for family in families for text in family.warnings})
-        console.print_json({"base": base.architecture.text, "variants": variants, "warnings": warnings})
-        return
-    _print_families(families, estimator)
-    for path in files:
-        console.result(f"wrote {path}")
-    console.warn(dict.fromkeys(text for family in families for text in family.warnings))
-
-
-def _latency(variant: Variant, estimator: TableEstimator | None) -> tuple[float | None, list[str]]:
-    from hwsearch.judge import judge
-
-    record = judge(variant.name, variant.architecture, estimator, None)
-    return record.latency_ms, [text for text in record.warnings if text.startswith("latency_ms")]
-
-
-def _variant_document(variant: Variant, estimator: TableEstimator | None) -> dict[str, Any]:
-    latency_ms, warnings = _latency(variant, estimator)
-    return {
-        "name": variant.name,
-        "style": variant.style,
-        "phi": variant.phi,
-        "width_coefficient": round(variant.width_coefficient, 6),
-        "depth_coefficient": round(variant.depth_coefficient, 6),
-        "resolution": variant.resolution,
-        "text": variant.architecture.text,
-        "macs": variant.macs,
-        "params": variant.params,
-        "latency_ms": latency_ms,
-        "published_top1": variant.published_top1.percent if variant.published_top1 else None,
-        "warnings": warnings,
-    }
-
-
-def _print_families(families: list[Family], estimator: TableEstimator | None) -> None:
-    from hwsearch import console
-
-    rows, missing = [], []
-    for family in families:
-        for variant in family.variants:
-            latency_ms, warnings = _latency(variant, estimator)
-            missing += [f"{variant.name}: {text}" for text in warnings if estimator]
-            rows.append(
-                [
-                    variant.name,
-                    f"{variant.width_coefficient:.3f}",
-                    f"{variant.depth_coefficient:.3f}",
-                    str(variant.resolution),
-                    console.figure(variant.params / 1e6, 3),
-                    console.figure(variant.macs / 1e6, 1),
-                    console.milliseconds(latency_ms),
-                ]
-            )
-    console.print_table(["variant", "width", "depth", "res", "params M", "MACs M", "latency ms"], rows)
-    console.warn(missing)
-
-
 def export(
     net: Net,
     to: Annotated[
         str,
-        typer.Option("--to", metavar="FORMAT", help="keras-hub, keras-cv, timm, huggingface, onnx, openvino or torch"),
+        typer.Option(
+            "--to",
+            metavar="FORMAT",
+            help="keras-hub, keras-cv, timm, huggingface, onnx, openvino or torch",
+            autocompletion=completion.formats,
+        ),
     ],
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="what the network is called there")] = None,
     padding: Annotated[
@@ -325,7 +251,13 @@ def export(
     output: Output = None,
     as_json: Json = False,
 ) -> None:
-    """Write a network in the format of a library people train or deploy with, untrained, and check it."""
+    """Write a network in the format of a library people train or deploy with, untrained, and check it.
+
+    \b
+    Examples:
+      hwsearch export efficientnet-b0 --to timm -o exports/b0
+      hwsearch export runs/demo:same_latency --to onnx
+    """
     import dataclasses
     from typing import cast
 
@@ -364,7 +296,13 @@ def presets(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="one preset in full")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the published reference networks, or show one."""
+    """List the published reference networks, or show one.
+
+    \b
+    Examples:
+      hwsearch presets
+      hwsearch presets efficientnet-lite3 --json
+    """
     from hwsearch import console
     from hwsearch.networks import find_network
     from hwsearch.preset import reference_presets, to_document

@@ -7,22 +7,52 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from hwsearch.cli import completion
+
 if TYPE_CHECKING:
     from hwsearch.device import Setup
     from hwsearch.estimate import TableEstimator
     from hwsearch.latency_table import LatencyTable
     from hwsearch.runtimes import Runtime
 
-Net = Annotated[str, typer.Argument(metavar="NET", help="a preset's name, a preset file, a run, or the text form")]
+Net = Annotated[
+    str,
+    typer.Argument(
+        metavar="NET",
+        help="a preset's name, a preset file, a run, or the text form",
+        autocompletion=completion.networks,
+    ),
+]
 Nets = Annotated[
-    list[str] | None, typer.Argument(metavar="NET", help="preset names, preset files, runs, or text forms")
+    list[str] | None,
+    typer.Argument(
+        metavar="NET",
+        help="preset names, preset files, runs, or text forms",
+        autocompletion=completion.networks,
+    ),
 ]
 NetFile = Annotated[Path | None, typer.Option("--file", metavar="NETS.txt", help="one network a line")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document")]
-Space = Annotated[str, typer.Option("--space", metavar="S", help="a shipped search space, or a YAML file")]
-Target = Annotated[str | None, typer.Option("--target", metavar="T", help="where networks run; see hwsearch targets")]
+Space = Annotated[
+    str,
+    typer.Option(
+        "--space", metavar="S", help="a shipped search space, or a YAML file", autocompletion=completion.spaces
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target", metavar="T", help="where networks run; see hwsearch targets", autocompletion=completion.targets
+    ),
+]
 Table = Annotated[
-    str | None, typer.Option("--table", metavar="TABLE", help="a latency table: a file or a shipped name")
+    str | None,
+    typer.Option(
+        "--table",
+        metavar="TABLE",
+        help="a latency table: a file or a shipped name",
+        autocompletion=completion.tables,
+    ),
 ]
 Threads = Annotated[int, typer.Option("--threads", metavar="N", help="threads of the runtime")]
 Batch = Annotated[int, typer.Option("--batch", metavar="N", help="images in one inference")]

@@ -1,4 +1,4 @@
-"""Commands that find networks: ``run``, ``search``, ``report``, ``accuracy fit``."""
+"""Commands about a search: ``search``, ``report``, ``accuracy fit``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hwsearch.cli import completion
 from hwsearch.cli.options import (
     Batch,
     Budgets,
@@ -15,10 +16,8 @@ from hwsearch.cli.options import (
     Json,
     Output,
     Precision,
-    Seconds,
     Seed,
     Space,
-    Table,
     Target,
     Threads,
     command_line,
@@ -35,10 +34,15 @@ if TYPE_CHECKING:
     from hwsearch.executor import Executor
     from hwsearch.latency_table import LatencyTable
     from hwsearch.run_directory import RunDirectory, Summary
-    from hwsearch.runtimes import Runtime
     from hwsearch.search_space import SearchSpace
     from hwsearch.winners import Question
 
+TABLES_HELP = "a latency table: a file or a shipped name; several with commas"
+Tables = Annotated[
+    str | None, typer.Option("--table", metavar="TABLE", help=TABLES_HELP, autocompletion=completion.tables)
+]
+OBJECTIVE_HELP = "what the front trades off; repeatable"
+Objectives = Annotated[list[str] | None, typer.Option("--objective", metavar="METRIC", help=OBJECTIVE_HELP)]
 ACCURACY_HELP = "imagenet; naswot, synflow, zen or grad-norm; a fitted FILE.npz; table:FILE.csv; command:FILE; or none"
 Accuracy = Annotated[str, typer.Option("--accuracy", metavar="SIGNAL", help=ACCURACY_HELP)]
 CERTIFY_HELP = "prove how much better than the best any network of the space could be predicted"
@@ -51,112 +55,13 @@ Evaluations = Annotated[
 ]
 
 
-def run(
-    target: Target = None,
-    table: Table = None,
-    output: Output = None,
-    space: Space = "efficientnet-b0",
-    budget: Budgets = None,
-    threads: Threads = 1,
-    batch: Batch = 1,
-    precision: Precision = "f32",
-    seed: Seed = 0,
-    seconds: Seconds = 34.0,
-    as_json: Json = False,
-) -> None:
-    """Tell the whole story: profile, search, measure, scale, export, report.
-
-    The target is cpu unless a table is given: with --table alone nothing is measured. An interrupted run
-    goes on where it stopped when its command is repeated.
-    """
-    from hwsearch import console
-    from hwsearch.budget import parse_budgets
-    from hwsearch.pipeline import Listener, RunSettings
-    from hwsearch.pipeline import run as tell
-    from hwsearch.profiler import ProfileSettings
-    from hwsearch.run_directory import summary_document
-    from hwsearch.space_file import load_space
-
-    chosen = load_space(space)
-    budgets = parse_budgets(budget or [])
-    profile_settings = ProfileSettings(seed, seconds=seconds, command=command_line())
-    runtime, loaded = _source(target, table, threads, batch, precision)
-    config = {
-        "target": runtime.setup.target if runtime else None,
-        "setup": [str(part) for part in (runtime.setup if runtime else loaded.setup).identity],  # type: ignore[union-attr]
-        "table": table,
-        "space": chosen.name,
-        "seed": seed,
-        "seconds": seconds,
-        "budgets": [each.text for each in budgets],
-    }
-    directory = _run_directory(output, config)
-    settings = RunSettings(chosen, profile_settings, budgets, seed, command=command_line())
-    console.say(f"run: {directory.path}")
-    with console.ProgressBars() as bars:
-        summary = tell(directory, settings, runtime, loaded, Listener(bars.step, bars))
-    if as_json:
-        console.print_json(summary_document(summary))
-    else:
-        print_summary(summary)
-        console.result(f"report: {directory.report}")
-    console.warn(summary.warnings)
-
-
-def _source(
-    target: str | None, table: str | None, threads: int, batch: int, precision: str
-) -> tuple[Runtime | None, LatencyTable | None]:
-    """What a run measures with and starts from: a target, a table, or both."""
-    from hwsearch.profiler import same_setup
-
-    loaded = open_table(table) if table else None
-    if loaded is not None and target is None:
-        return None, loaded
-    runtime = open_target(target, threads, batch, precision)
-    if loaded is not None and table:
-        same_setup(loaded, runtime.setup, table)
-    return runtime, loaded
-
-
-def _run_directory(output: Path | None, config: dict[str, Any]) -> RunDirectory:
-    """The folder given, or the newest unfinished one of the same run, or a new one."""
-    from datetime import UTC, datetime
-
-    from hwsearch.cli.families import RUNS
-    from hwsearch.errors import HwsearchError
-    from hwsearch.run_directory import RunDirectory
-    from hwsearch.winners import plain_name
-
-    if output is not None:
-        found = RunDirectory(output)
-        found.begin(config)
-        return found
-    for path in sorted(RUNS.glob("*/run.json"), reverse=True):
-        unfinished = RunDirectory(path.parent)
-        try:
-            if not unfinished.summary.exists() and unfinished.begin(config):
-                return unfinished
-        except HwsearchError:
-            continue
-    what = plain_name(str(config["target"] or config["table"]))
-    found = RunDirectory(RUNS / f"{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}-{what}")
-    found.begin(config)
-    return found
-
-
 def search(
     context: typer.Context,
     space: Space = "efficientnet-b0",
-    table: Annotated[
-        str | None,
-        typer.Option("--table", metavar="TABLE", help="a latency table: a file or a shipped name; several with commas"),
-    ] = None,
+    table: Tables = None,
     target: Target = None,
     budget: Budgets = None,
-    objective: Annotated[
-        list[str] | None,
-        typer.Option("--objective", metavar="METRIC", help="what the front trades off; repeatable"),
-    ] = None,
+    objective: Objectives = None,
     accuracy: Accuracy = "imagenet",
     evaluations: Evaluations = None,
     threads: Threads = 1,
@@ -170,7 +75,15 @@ def search(
     output: Output = None,
     as_json: Json = False,
 ) -> None:
-    """Search a space for the best network under budgets, and the front of what it trades off."""
+    """Search a space for the best network under budgets, and the front of what it trades off.
+
+    \b
+    Examples:
+      hwsearch search --table a100
+      hwsearch search --table cpu.json --budget "latency_ms<=5" --budget "params<=6M" -o runs/five
+      hwsearch search --table a100 --budget "flops<=400M" --certify
+      hwsearch search --table cpu.json --accuracy zen --evaluations 300
+    """
     import dataclasses
 
     from hwsearch import console
@@ -233,6 +146,8 @@ def _tell_search(
         proof = {"certificate": certificate.to_document()} if certificate else {}
         console.print_json(_search_document(summary) | proof)
     else:
+        from hwsearch.cli.summary_table import print_summary
+
         print_summary(summary)
         if certificate is not None:
             console.result(f"certificate ({certificate.seconds:.0f} s): {certificate.statement}")
@@ -333,54 +248,26 @@ def _search_document(summary: Summary) -> dict[str, Any]:
     }
 
 
-ROLE_WORDS = {
-    "reference": "reference",
-    "same_top1": "as good, fastest",
-    "same_latency": "as fast, best",
-    "best": "best in budget",
-    "front": "front",
-    "": "",
-}
-
-
-def print_summary(summary: Summary) -> None:
-    """The end of a search or run: a table of its networks."""
-    from hwsearch import console
-
-    if summary.setup is not None:
-        console.result(f"latency on {summary.setup.label}; {summary.evaluated:,} networks scored")
-    if summary.signal_note:
-        console.say(summary.signal_note)
-    rows = [record for record in summary.networks if record.role not in ("front", "")]
-    by_proxy = any(record.proxy_score is not None for record in rows)
-    console.print_table(
-        ["network", "role", "pred. ms", "meas. ms", "proxy score" if by_proxy else "pred. top-1 %", "MACs M"],
-        [
-            [
-                record.name,
-                ROLE_WORDS[record.role],
-                console.milliseconds(record.latency_ms),
-                console.milliseconds(record.measured_latency_ms),
-                console.figure(record.proxy_score if by_proxy else record.predicted_top1),
-                console.figure(record.macs / 1e6, 0),
-            ]
-            for record in rows
-        ],
-    )
-    for record in rows:
-        if record.role != "reference":
-            console.result(f"{record.name}:\n  {record.architecture.text}")
-
-
 def report(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="the folder of a run")],
+    run_folders: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="the folder of a run; of several, one a device")
+    ],
     output: Output = None,
 ) -> None:
-    """Write the report of a run: one HTML file that opens offline."""
-    from hwsearch import console
-    from hwsearch.report import write_report
+    """Write the report of a run: one HTML file that opens offline. Several runs make one page, side by side.
 
-    path = write_report(run_folder, output or run_folder / "report.html")
+    \b
+    Examples:
+      hwsearch report runs/demo
+      hwsearch report runs/cpu runs/a100 runs/zcu102 -o devices.html
+    """
+    from hwsearch import console
+    from hwsearch.report import write_devices_report, write_report
+
+    if len(run_folders) == 1:
+        path = write_report(run_folders[0], output or run_folders[0] / "report.html")
+    else:
+        path = write_devices_report(run_folders, output or Path("devices.html"))
     console.result(f"report: {path}")
 
 
@@ -392,7 +279,13 @@ def accuracy_fit(
     source: Annotated[str, typer.Option("--source", metavar="TEXT", help="where the table comes from")] = "",
     scheme: Annotated[str, typer.Option("--scheme", metavar="TEXT", help="how its networks were trained")] = "",
 ) -> None:
-    """Fit the accuracy predictor to a table of trained networks, and say how well it ranks held-out ones."""
+    """Fit the accuracy predictor to a table of trained networks, and say how well it ranks held-out ones.
+
+    \b
+    Examples:
+      hwsearch accuracy fit trained.csv --source "our lab" -o ours.npz
+      hwsearch search --table cpu.json --accuracy ours.npz
+    """
     from hwsearch.cli.fit import fit_predictor
 
     fit_predictor(data, output, seed, quick, source, scheme)

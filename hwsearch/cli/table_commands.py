@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 
 
 def targets(as_json: Json = False) -> None:
-    """Show what can be measured here, what is shipped, and what is missing to have the rest."""
+    """Show what can be measured here, what is shipped, and what is missing to have the rest.
+
+    \b
+    Examples:
+      hwsearch targets
+      hwsearch targets --json
+    """
     from hwsearch import console
     from hwsearch.cli.available import shipped_tables, target_states
 
@@ -77,6 +83,12 @@ def profile(
 
     With --networks, an existing table is extended to the ops of those networks instead. An interrupted
     profile goes on where it stopped when the command is repeated.
+
+    \b
+    Examples:
+      hwsearch profile --target cpu -o cpu.json
+      hwsearch profile --target openvino --precision int8 -o int8.json
+      hwsearch profile --target cpu --networks efficientnet-b2,families/b0/x.preset.json -o cpu.json
     """
     from hwsearch import console
     from hwsearch.latency_table import save_table
@@ -176,7 +188,13 @@ def validate(
     seconds: Seconds = 34.0,
     as_json: Json = False,
 ) -> None:
-    """Compare predicted with measured latency on fresh random networks, beside the noise floor."""
+    """Compare predicted with measured latency on fresh random networks, beside the noise floor.
+
+    \b
+    Examples:
+      hwsearch validate cpu.json
+      hwsearch validate cpu.json --networks 100 --seed 7 --json
+    """
     import numpy as np
 
     from hwsearch import console
@@ -220,7 +238,12 @@ def merge(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="TABLE", help="where to write")],
     force: Annotated[bool, typer.Option("--force", help="overwrite an existing table")] = False,
 ) -> None:
-    """Join tables that were measured on one setup, and solve them together from their evidence."""
+    """Join tables that were measured on one setup, and solve them together from their evidence.
+
+    \b
+    Examples:
+      hwsearch merge monday.json tuesday.json -o both.json
+    """
     from hwsearch.errors import InputError
     from hwsearch.in_context import merge as join
     from hwsearch.latency_table import save_table

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwsearch.budget import Budget, is_maximised, plain_number, resolve_metric
+from hwsearch.budget import Budget, is_maximised, resolve_metric, short_number
 from hwsearch.errors import InfeasibleError, InputError
 from hwsearch.pareto import FloatArray, IntArray
 from hwsearch.scoring import Scorer
@@ -67,7 +67,7 @@ class Problem:
             if least > budget.limit:
                 raise InfeasibleError(
                     f"no network of space {self.scorer.space.name} meets {budget.text}; the least it reaches is "
-                    f"{budget.metric}={plain_number(least)}, by {self.scorer.space.decode(row).text}"
+                    f"{budget.metric}={short_number(least)}, by {self.scorer.space.decode(row).text}"
                 )
 
     def infeasible(
@@ -76,7 +76,7 @@ class Problem:
         """The error that names, of networks none of which meets the budgets, the closest and its figures."""
         closest = self.order(scores)[0]
         reached = ", ".join(
-            f"{budget.metric}={plain_number(scores[closest, self.scorer.column(budget.metric)])}"
+            f"{budget.metric}={short_number(scores[closest, self.scorer.column(budget.metric)])}"
             for budget in self.budgets
         )
         space = self.scorer.space

@@ -33,14 +33,23 @@ class Generation:
     """How far a search was after one generation or one round of polishing."""
 
     phase: str
-    """``evolve``, ``polish``, ``climb`` or ``enumerate``."""
+    """``evolve`` or ``polish`` of one restart; then ``unite`` and ``climb`` of all; or ``enumerate``."""
     restart: int
+    """The restart under way, from 0; after the last one its number stays."""
     generation: int
     evaluated: int
     """Networks scored so far."""
     front_size: int
     best: dict[str, float]
-    """Scores of the best network so far."""
+    """Scores of the best network so far: of this restart, or of all once they are united."""
+    leads: bool = True
+    """Whether that network is also the best of all restarts so far."""
+
+    @property
+    def entry(self) -> dict[str, float]:
+        """The figures as a summary keeps them; ``restart`` only where they are of one restart alone."""
+        restart = {"restart": self.restart, "leads": int(self.leads)} if self.phase in ("evolve", "polish") else {}
+        return {"evaluated": float(self.evaluated), "front_size": float(self.front_size), **restart, **self.best}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 from pydantic import Field
@@ -24,6 +24,9 @@ FORMAT = "hwsearch-search-state"
 VERSION = 1
 
 Phase = Literal["evolve", "polish", "unite", "climb", "done"]
+
+MAX_GENES = 1_000_000
+"""How many genes a neighbourhood may reach, in a file: far more than any space has."""
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -64,7 +67,7 @@ class _NetworksModel(Document):
 
 
 class _ArchiveModel(_NetworksModel):
-    explored: list[int]
+    explored: list[Annotated[int, Field(ge=0, le=MAX_GENES)]]
 
 
 class _GenerationModel(Document):
@@ -74,6 +77,7 @@ class _GenerationModel(Document):
     evaluated: int
     front_size: int
     best: dict[str, float]
+    leads: bool = True
 
 
 class _StateModel(Document):
@@ -158,6 +162,7 @@ def load_state(problem: Problem, asked: str, path: Path) -> State:
         tuple(Generation(**dict(entry)) for entry in model.history),
         model.seconds,
     )
+    _check_place(state, json.loads(asked)["settings"], where)
     _check_generator(state, where)
     _check_scores(problem, state, where)
     return state
@@ -193,6 +198,16 @@ def _networks_in(problem: Problem, model: _NetworksModel, where: str) -> tuple[P
             raise InputError(f"{row[:60]!r} is not a network of space {problem.scorer.space.name}", where=where)
     rows = np.array([[_DIGITS.index(digit) for digit in row] for row in model.rows], dtype=np.int8)
     return rows.reshape(-1, genes), np.array(model.scores, dtype=np.float64).reshape(-1, width)
+
+
+def _check_place(state: State, settings: dict[str, Any], where: str) -> None:
+    """Refuse a place that no search comes to: from it the steps would fail, or never end."""
+    begins = state.phase == "evolve" and state.generation == 0
+    is_reached = state.restart < settings["restarts"] and state.generation <= settings["generations"]
+    has_networks = begins or len(state.rows if state.phase == "evolve" else state.archive) > 0
+    has_past = (begins and state.restart == 0) or len(state.history) > 0
+    if not (is_reached and has_networks and has_past):
+        raise InputError("this checkpoint is damaged: no search stands where it does", where=where)
 
 
 def _check_generator(state: State, where: str) -> None:

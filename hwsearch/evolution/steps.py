@@ -182,7 +182,7 @@ class Run:
         state = dataclasses.replace(
             state, archive=archive, evaluated=state.evaluated + spent, polished=state.polished + spent
         )
-        return self._noted(state, "polish", state.phase)
+        return self._noted(state, "unite" if last else "polish", state.phase)
 
     @staticmethod
     def _reach(explored: IntArray, most: int) -> int:
@@ -226,5 +226,6 @@ class Run:
             state.evaluated,
             len(archive),
             dict(zip(self.scorer.metrics, best.tolist(), strict=True)),
+            bool(self.problem.order(np.concatenate((best[None], state.union.scores)))[0] == 0),
         )
         return dataclasses.replace(state, history=(*state.history, note), phase=following)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hwsearch.record import NetworkRecord
-from hwsearch.report.charts import COLOURS, SYMBOLS, Figure, Trace, axis, layout, safe
+from hwsearch.report.charts import COLOURS, SYMBOLS, Figure, Trace, axis, layout, safe, short
 from hwsearch.report.data import ReportData
 from hwsearch.report.evidence import Point
 from hwsearch.report.wording import ms, network_name, signed
@@ -95,7 +95,7 @@ def _own_point(index: int, record: NetworkRecord, point: Point, height: float) -
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": safe(network_name(record.name), 30),
+        "name": short(network_name(record.name)),
         "x": [point.measured_ms],
         "y": [height],
         "customdata": [index],

@@ -28,6 +28,14 @@ def safe(text: str, limit: int = 200) -> str:
     return html.escape(text if len(text) <= limit else text[: limit - 1] + "…", quote=False)
 
 
+def short(text: str, limit: int = 24) -> str:
+    """A name for plotly that is cut in its middle, since found networks differ at the end; no HTML."""
+    if len(text) <= limit:
+        return safe(text)
+    tail = limit // 2 - 1
+    return safe(f"{text[: limit - tail - 1]}…{text[-tail:]}")
+
+
 def axis(title: str, **more: object) -> dict[str, Any]:
     """An axis in the page's style."""
     return {

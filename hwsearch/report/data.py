@@ -1,24 +1,28 @@
 """What a report shows, as plain data: every figure comes from the run's files, and none is made here.
 
 ``summary.json`` must be there; ``table.json`` adds where the milliseconds go and the held-out networks, the family
-files the scaled networks.
+files the scaled networks, ``measured.json`` the published networks beside them.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from hwsearch.errors import InputError, MissingOpError
 from hwsearch.estimate import Row, TableEstimator
-from hwsearch.family import Family, Variant, load_family
+from hwsearch.family import Family, load_family
 from hwsearch.latency import Fidelity
 from hwsearch.latency_table import LatencyTable, load_table
+from hwsearch.measurement import load_measurement
 from hwsearch.operation import ops, stage_labels
 from hwsearch.record import NetworkRecord
 from hwsearch.report.evidence import Point, held_out_points
+from hwsearch.report.family_data import FamilyData, family_data
 from hwsearch.report.headline import Piece, Tile, headline, tiles
+from hwsearch.report.quality import Quality, quality_of
 from hwsearch.report.surprises import surprises
 from hwsearch.run_directory import RunDirectory, Summary, load_summary
 
@@ -47,6 +51,10 @@ class StageView:
     latency_ms: float | None
     """Predicted, a batch; None without a table that holds its ops."""
 
+    def is_like(self, other: StageView) -> bool:
+        """Whether both have the same blocks."""
+        return dataclasses.replace(self, latency_ms=None) == dataclasses.replace(other, latency_ms=None)
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkView:
@@ -57,6 +65,10 @@ class NetworkView:
     breakdown: tuple[Row, ...]
     """Predicted ms by stage and part; empty where ``no_breakdown`` says why."""
     no_breakdown: str = ""
+
+    def stage(self, label: str) -> StageView | None:
+        """The stage of that label, if the network has one."""
+        return next((stage for stage in self.stages if stage.label == label), None)
 
     @property
     def export_command(self) -> str:
@@ -77,6 +89,7 @@ class ReportData:
     """A whole report."""
 
     summary: Summary
+    quality: Quality
     headline: tuple[Piece, ...]
     tiles: tuple[Tile, ...]
     networks: tuple[NetworkView, ...]
@@ -87,8 +100,8 @@ class ReportData:
     """The table's held-out networks, predicted and measured."""
     fidelity: Fidelity | None
     table: LatencyTable | None
-    families: tuple[Family, ...]
-    """B style, then Lite style, where the run scaled them."""
+    family: FamilyData
+    """B style, then Lite style, where the run scaled them; with the published networks beside them."""
     warnings: tuple[Notice, ...]
 
     @property
@@ -105,27 +118,30 @@ class ReportData:
 
     @property
     def unplaced(self) -> tuple[NetworkView, ...]:
-        """Networks without a predicted top-1, in a run that has one for others: they are listed, not drawn."""
-        views = self.networks
-        if all(view.record.predicted_top1 is None for view in (*views, *self.front)):
+        """Networks without the accuracy's figure, in a run that has one for others: they are listed, not drawn."""
+        if not self.quality.metric:
             return ()
-        return tuple(view for view in views if view.record.predicted_top1 is None)
+        return tuple(view for view in self.networks if self.quality.value(view.record) is None)
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether the table says what the parts of a block take."""
+        return any(set(row.parts_ms) - {"other"} for view in self.winners for row in view.breakdown)
+
+    @property
+    def restarts(self) -> int:
+        """How many restarts the search's history tells apart; 0 for an older one, which does not."""
+        return len({entry["restart"] for entry in self.summary.history if "restart" in entry})
+
+    @property
+    def has_latency(self) -> bool:
+        """Whether any network has a predicted latency."""
+        return any(view.record.latency_ms for view in self.every)
 
     @property
     def widest_ms(self) -> float:
         """The longest row of the winners' breakdowns, ms: the scale of their bars."""
         return max((row.latency_ms for view in self.winners for row in view.breakdown), default=0.0) or 1.0
-
-    @property
-    def variants(self) -> tuple[Variant, ...]:
-        """The members of all families."""
-        return tuple(variant for family in self.families for variant in family.variants)
-
-    @property
-    def family_devices(self) -> tuple[str, ...]:
-        """What the family's latencies were taken on, each once."""
-        known = [each for variant in self.variants for each in (variant.predicted_latency, variant.measured_latency)]
-        return tuple(dict.fromkeys(each.device for each in known if each))
 
     @property
     def export_columns(self) -> tuple[str, ...]:
@@ -145,10 +161,12 @@ def report_data(run: Path | RunDirectory) -> ReportData:
     table = load_table(folder.table) if folder.table.exists() else None
     families = tuple(load_family(path) for path in (folder.family, folder.lite_family) if path.exists())
     estimator = TableEstimator(table) if table else None
+    measurement = load_measurement(folder.measured) if folder.measured.exists() else None
     fidelity = summary.fidelity or (table.fidelity if table else None)
     networks = tuple(_view(record, estimator) for record in summary.networks)
     return ReportData(
         summary=summary,
+        quality=quality_of(summary),
         headline=headline(summary),
         tiles=tiles(summary),
         networks=networks,
@@ -156,7 +174,7 @@ def report_data(run: Path | RunDirectory) -> ReportData:
         held_out=held_out_points(table) if table else (),
         fidelity=fidelity,
         table=table,
-        families=families,
+        family=family_data(families, estimator, measurement),
         warnings=tuple(_warnings(summary, table, families, fidelity)),
     )
 

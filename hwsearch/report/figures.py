@@ -6,15 +6,16 @@ from collections.abc import Callable
 
 from hwsearch.report.accuracy_figures import errors_figure, measured_figure
 from hwsearch.report.charts import Figure
-from hwsearch.report.course_figures import family_figure, history_figure
 from hwsearch.report.data import ReportData
+from hwsearch.report.family_figure import family_figure
 from hwsearch.report.front_figure import front_figure
+from hwsearch.report.history_figure import history_figure
 
 MAKERS: dict[str, Callable[[ReportData], Figure | None]] = {
     "front": front_figure,
     "measured": measured_figure,
     "errors": errors_figure,
-    "family": family_figure,
+    "family": lambda data: family_figure(data.family),
     "history": history_figure,
 }
 

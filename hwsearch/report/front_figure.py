@@ -8,22 +8,25 @@ from typing import Any
 from hwsearch.budget import Budget, parse_budget
 from hwsearch.errors import InputError
 from hwsearch.record import NetworkRecord
-from hwsearch.report.charts import COLOURS, SYMBOLS, Figure, Trace, axis, layout, safe
+from hwsearch.report.charts import COLOURS, SYMBOLS, Figure, Trace, axis, layout, safe, short
 from hwsearch.report.data import ReportData
-from hwsearch.report.wording import METRIC_LABELS, ROLE_LABELS, count, megabytes, ms, network_name, predicted_top1
+from hwsearch.report.quality import Quality
+from hwsearch.report.wording import METRIC_LABELS, ROLE_LABELS, count, megabytes, ms, network_name
 
-MAX_LABEL = 30
+MAX_LABEL = 24
+CHARACTER = 0.0125
+"""Width of a label's character, as a fraction of the chart's."""
 SHOWN_POINTS = 6.0
 """How far below the best predicted top-1 the chart opens; zooming out shows the rest."""
 CLOSE = 0.3
 """Labels nearer than this, as a fraction of the width, get out of each other's way."""
 
 
-def hover(record: NetworkRecord) -> str:
+def hover(record: NetworkRecord, quality: Quality) -> str:
     """What a point says when it is pointed at."""
     lines = [f"<b>{safe(network_name(record.name), 60)}</b>", ROLE_LABELS[record.role]]
-    if record.predicted_top1 is not None:
-        lines.append(f"predicted top-1 {predicted_top1(record)}")
+    if quality.value(record) is not None:
+        lines.append(safe(f"{quality.name} {quality.said(record)}"))
     if record.latency_ms is not None:
         lines.append(f"{ms(record.latency_ms)} predicted")
     if record.measured_latency_ms is not None:
@@ -33,15 +36,14 @@ def hover(record: NetworkRecord) -> str:
 
 
 def front_axes(data: ReportData) -> tuple[str, str]:
-    """What the front is drawn over: latency and predicted top-1, or what stands in where one is not known."""
-    records = [view.record for view in data.every]
-    x = "latency_ms" if any(record.latency_ms for record in records) else "params"
-    return x, "predicted_top1" if any(record.predicted_top1 is not None for record in records) else "macs"
+    """What the front is drawn over: latency and the accuracy's figure, or what stands in where one is not known."""
+    return "latency_ms" if data.has_latency else "params", data.quality.metric or "macs"
 
 
 def front_figure(data: ReportData) -> Figure | None:
     """The front with its spread, winners, references and budgets."""
     x, y = front_axes(data)
+    quality = data.quality
     drawn = [
         (index, view.record)
         for index, view in enumerate(data.every)
@@ -51,9 +53,9 @@ def front_figure(data: ReportData) -> Figure | None:
         return None
     fronts = {view.record.architecture for view in data.front}
     front = sorted((each for each in drawn if each[1].architecture in fronts), key=lambda each: getattr(each[1], x))
-    traces = [*_spread(front, x, y), *_front_line(front, x, y)]
-    traces += _measured_markers(drawn, x, y)
-    traces += _role_markers(drawn, x, y, fronts)
+    traces = [*_spread(front, x, y, quality), *_front_line(front, x, y, quality)]
+    traces += _measured_markers(drawn, x, y, quality)
+    traces += _role_markers(drawn, x, y, fronts, quality)
     conditions = " a batch" if x == "latency_ms" else ""
     across, up = _view(drawn, x, y)
     shapes, notes = _budget_lines(data.summary.budgets, x, y)
@@ -61,7 +63,7 @@ def front_figure(data: ReportData) -> Figure | None:
         "data": traces,
         "layout": layout(
             axis(METRIC_LABELS[x].replace(" (ms)", f", ms{conditions}"), range=across),
-            axis(METRIC_LABELS[y].replace(" (%)", ", %"), range=up),
+            axis(safe(quality.axis) if quality.metric else METRIC_LABELS[y], range=up),
             shapes=shapes,
             annotations=[*notes, *_labels(drawn, x, y, across)],
         ),
@@ -82,15 +84,33 @@ def _view(drawn: Drawn, x: str, y: str) -> tuple[list[float], list[float]]:
     xs = [getattr(record, x) for record in shown]
     xs += [record.measured_latency_ms for record in shown if x == "latency_ms" and record.measured_latency_ms]
     ys = [getattr(record, y) for record in shown]
-    return _roomy(xs, 0.06, 0.08), _roomy(ys, 0.08, 0.22)
+    named = {record.architecture for record in shown if record.role in SYMBOLS}
+    reference = [getattr(record, y) for record in shown if record.role == "reference"]
+    low = any(value < min(ys) + 0.15 * (max(ys) - min(ys)) for value in reference)  # its label stands below it
+    across = roomy(xs, 0.06, 0.08)
+    winners = [record for record in shown if record.role in SYMBOLS and record.role != "reference"]
+    across[0] = min([across[0], *(_left_edge(record, x, across[1]) for record in winners)])
+    return across, roomy(ys, 0.2 if low else 0.08, 0.1 + 0.07 * len(named))
 
 
-def _roomy(values: list[float], below: float, above: float) -> list[float]:
+def _left_edge(record: NetworkRecord, x: str, right: float) -> float:
+    """Where the chart must begin so that a label fits to the left of its mark; no metric is below 0."""
+    share = _label_share(record)
+    return max(0.0, (float(getattr(record, x)) - share * right) / (1 - share))
+
+
+def _label_share(record: NetworkRecord) -> float:
+    """The width of a network's label with its line, as a fraction of the chart's."""
+    return CHARACTER * min(len(record.name), MAX_LABEL) + 0.03
+
+
+def roomy(values: list[float], below: float, above: float) -> list[float]:
+    """A range around values, with room on either side as fractions of their extent."""
     extent = (max(values) - min(values)) or abs(max(values)) or 1.0
     return [min(values) - below * extent, max(values) + above * extent]
 
 
-def _spread(front: Drawn, x: str, y: str) -> list[Trace]:
+def _spread(front: Drawn, x: str, y: str, quality: Quality) -> list[Trace]:
     known = [record for _, record in front if record.predicted_top1_std is not None]
     if y != "predicted_top1" or len(known) < 2:
         return []
@@ -101,7 +121,7 @@ def _spread(front: Drawn, x: str, y: str) -> list[Trace]:
         {
             "type": "scatter",
             "mode": "lines",
-            "name": "±1 std of the predictor",
+            "name": "±1 std of the predictor" if quality.verb else "±1 std",
             "x": [*xs, *reversed(xs)],
             "y": [*upper, *reversed(lower)],
             "fill": "toself",
@@ -112,7 +132,7 @@ def _spread(front: Drawn, x: str, y: str) -> list[Trace]:
     ]
 
 
-def markers(drawn: Drawn, x: str, y: str, name: str, **marker: object) -> Trace:
+def _markers(drawn: Drawn, x: str, y: str, name: str, quality: Quality, **marker: object) -> Trace:
     """A scatter of networks that can be clicked: ``customdata`` is their number on the page."""
     return {
         "type": "scatter",
@@ -121,20 +141,20 @@ def markers(drawn: Drawn, x: str, y: str, name: str, **marker: object) -> Trace:
         "x": [getattr(record, x) for _, record in drawn],
         "y": [getattr(record, y) for _, record in drawn],
         "customdata": [index for index, _ in drawn],
-        "hovertext": [hover(record) for _, record in drawn],
+        "hovertext": [hover(record, quality) for _, record in drawn],
         "hoverinfo": "text",
         "marker": marker,
     }
 
 
-def _front_line(front: Drawn, x: str, y: str) -> list[Trace]:
+def _front_line(front: Drawn, x: str, y: str, quality: Quality) -> list[Trace]:
     if not front:
         return []
-    trace = markers(front, x, y, "front, predicted", size=7, color="@front")
+    trace = _markers(front, x, y, "front, predicted" if x == "latency_ms" else "front", quality, size=7, color="@front")
     return [{**trace, "mode": "lines+markers", "line": {"color": "@front", "width": 1.5}}]
 
 
-def _role_markers(drawn: Drawn, x: str, y: str, fronts: Iterable[object]) -> list[Trace]:
+def _role_markers(drawn: Drawn, x: str, y: str, fronts: Iterable[object], quality: Quality) -> list[Trace]:
     found = []
     on_front = set(fronts)
     for role in ("reference", "same_top1", "same_latency", "best", ""):
@@ -142,15 +162,15 @@ def _role_markers(drawn: Drawn, x: str, y: str, fronts: Iterable[object]) -> lis
         if members:
             style = {"size": 14 if role else 9, "color": COLOURS[role], "symbol": SYMBOLS.get(role, "circle")}
             outline = {"line": {"color": "@card", "width": 1.5}}
-            found.append(markers(members, x, y, ROLE_LABELS[role], **style, **outline))
+            found.append(_markers(members, x, y, ROLE_LABELS[role], quality, **style, **outline))
     return found
 
 
-def _measured_markers(drawn: Drawn, x: str, y: str) -> list[Trace]:
+def _measured_markers(drawn: Drawn, x: str, y: str, quality: Quality) -> list[Trace]:
     measured = [each for each in drawn if each[1].measured_latency_ms is not None]
     if x != "latency_ms" or not measured:
         return []
-    trace = markers(measured, "measured_latency_ms", y, "measured (open marks)")
+    trace = _markers(measured, "measured_latency_ms", y, "measured (open marks)", quality)
     trace["marker"] = {
         "size": 13,
         "symbol": [f"{SYMBOLS.get(record.role, 'circle')}-open" for _, record in measured],
@@ -178,7 +198,8 @@ def _labels(drawn: Drawn, x: str, y: str, across: list[float]) -> list[dict[str,
     found, step = [], 0
     for left, record in zip((None, *above), above, strict=False):
         step = step + 1 if left is not None and getattr(record, x) - getattr(left, x) < CLOSE * width else 0
-        found.append(_label(record, x, y, (-20, -28 - 20 * step), "right"))
+        at_edge = getattr(record, x) < across[0] + 0.8 * _label_share(record) * width
+        found.append(_label(record, x, y, (20 if at_edge else -20, -28 - 20 * step), "left" if at_edge else "right"))
     for record in records.values():
         if record.role == "reference":
             at_edge = getattr(record, x) > across[1] - CLOSE * width
@@ -190,7 +211,7 @@ def _label(record: NetworkRecord, x: str, y: str, offset: tuple[int, int], ancho
     return {
         "x": getattr(record, x),
         "y": getattr(record, y),
-        "text": safe(network_name(record.name), MAX_LABEL),
+        "text": short(network_name(record.name), MAX_LABEL),
         "showarrow": True,
         "arrowhead": 0,
         "arrowwidth": 1,

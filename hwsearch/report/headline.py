@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hwsearch.latency import Fidelity
 from hwsearch.record import NetworkRecord
+from hwsearch.report.quality import Quality, quality_of
 from hwsearch.report.wording import (
     NBSP,
     budget,
@@ -17,14 +18,10 @@ from hwsearch.report.wording import (
     megabytes,
     ms,
     network_name,
-    predicted_top1,
     share,
     signed,
 )
 from hwsearch.run_directory import Summary
-
-AS_GOOD = 0.05
-"""Points of predicted top-1 that nobody would call a difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,8 @@ def _opening(summary: Summary, reference: NetworkRecord | None) -> Iterator[Piec
 
 def _claim(role: str, network: NetworkRecord, summary: Summary) -> Iterator[Piece]:
     reference = summary.by_role("reference")
-    quality = _quality(role, network, reference)
+    quality = quality_of(summary).claim(network, reference, at_least=role == "same_top1")
+    quality = quality or ("" if role == "best" else "the one found")
     if role == "best":
         yield Piece(f"the best found under {_budgets(summary)} is {network.name}{', ' if quality else ''}")
     else:
@@ -86,25 +84,7 @@ def _claim(role: str, network: NetworkRecord, summary: Summary) -> Iterator[Piec
 
 
 def _budgets(summary: Summary) -> str:
-    return " and ".join(budget(each) for each in summary.budgets) or "no budget"
-
-
-def _quality(role: str, network: NetworkRecord, reference: NetworkRecord | None) -> str:
-    difference = top1_difference(network, reference)
-    if difference is None:
-        return "" if role == "best" else "the one found"
-    if role == "same_top1" and difference > -AS_GOOD:
-        return f"predicted as good ({signed(difference)} points)"
-    if abs(difference) < AS_GOOD:
-        return "predicted as good"
-    return f"predicted {abs(difference):.1f} points {'better' if difference > 0 else 'worse'}"
-
-
-def top1_difference(network: NetworkRecord, reference: NetworkRecord | None) -> float | None:
-    """Points of predicted top-1 over the reference; None where either is not predicted."""
-    if reference is None or network.predicted_top1 is None or reference.predicted_top1 is None:
-        return None
-    return network.predicted_top1 - reference.predicted_top1
+    return " and ".join(budget(each, quality_of(summary).name) for each in summary.budgets) or "no budget"
 
 
 def time_ratio(network: NetworkRecord, reference: NetworkRecord | None) -> float | None:
@@ -124,13 +104,14 @@ def _latency(network: NetworkRecord) -> float | None:
 
 def tiles(summary: Summary) -> tuple[Tile, ...]:
     """The key figures: the reference, the winners, the table's error, the search."""
-    reference = summary.by_role("reference")
-    found = [_network_tile(network, reference) for network in summary.networks if network.role in _TILE_FIGURES]
+    reference, quality = summary.by_role("reference"), quality_of(summary)
+    roles = [network for network in summary.networks if network.role in _TILE_FIGURES]
+    found = [_network_tile(network, reference, quality) for network in roles]
     if summary.fidelity is not None:
         found.append(_fidelity_tile(summary.fidelity, summary))
     seconds = sum(summary.seconds.values())
     spent = (f"{duration(seconds)} in all",) if seconds else ()
-    budgets = tuple(budget(each) for each in summary.budgets) or ("no budget",)
+    budgets = tuple(budget(each, quality.name) for each in summary.budgets) or ("no budget",)
     found.append(Tile("Networks scored", f"{summary.evaluated:,}", (*budgets, *spent)))
     return tuple(found)
 
@@ -138,17 +119,19 @@ def tiles(summary: Summary) -> tuple[Tile, ...]:
 _TILE_FIGURES = {"reference": "", "same_top1": "time", "same_latency": "top1", "best": ""}
 
 
-def _network_tile(network: NetworkRecord, reference: NetworkRecord | None) -> Tile:
-    ratio, difference = time_ratio(network, reference), top1_difference(network, reference)
+def _network_tile(network: NetworkRecord, reference: NetworkRecord | None, quality: Quality) -> Tile:
+    ratio, difference = time_ratio(network, reference), quality.difference(network, reference)
     figure, what = ms(_latency(network)), "latency"
+    if _latency(network) is None:
+        figure, what = count(network.macs), "MACs"
     if _TILE_FIGURES[network.role] == "time" and ratio is not None:
         figure, what = factor(ratio), "of the reference's time"
     elif _TILE_FIGURES[network.role] == "top1" and difference is not None:
-        figure, what = signed(difference), "points of predicted top-1"
+        figure, what = signed(difference), f"points of {quality.name}"
     measured, predicted = network.measured_latency_ms, network.latency_ms
     known = [(value, word) for value, word in ((measured, "measured"), (predicted, "predicted")) if value]
     times = ", ".join(word if figure == ms(value) else f"{ms(value)} {word}" for value, word in known)
-    top1 = f"predicted top-1 {predicted_top1(network)}" if network.predicted_top1 is not None else ""
+    top1 = f"{quality.name} {quality.said(network)}" if quality.value(network) is not None else ""
     size = f"{count(network.macs)} MACs, {count(network.params)} params, {megabytes(network.activation_bytes)} peak"
     notes = tuple(filter(None, (what if figure != ms(_latency(network)) else "", times, top1, size)))
     return Tile(network_name(network.name), figure, notes, network.role)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from hwsearch.json_file import write_text
 from hwsearch.report import wording
 from hwsearch.report.data import NetworkView, ReportData, report_data
 from hwsearch.report.figures import figures
+from hwsearch.report.quality import Quality
 from hwsearch.run_directory import RunDirectory
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -60,6 +62,25 @@ def write_report(run: Path | RunDirectory, output: Path) -> Path:
 
 def render(data: ReportData) -> str:
     """The page of a report's data."""
+    charts = figures(data)
+    views = data.every[:MAX_DRAWN]
+    return render_page(
+        PAGE,
+        charts,
+        [drawn_network(view, data.quality) for view in views],
+        data=data,
+        summary=data.summary,
+        quality=data.quality,
+        family=data.family,
+        views=views,
+        sections=_sections(data, charts),
+    )
+
+
+def render_page(
+    template: str, charts: Mapping[str, Any], networks: Sequence[Mapping[str, Any]], **shown: object
+) -> str:
+    """A page with its script, style, charts, and the networks that the script draws, all inside it."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -70,18 +91,15 @@ def render(data: ReportData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    charts = figures(data)
-    return environment.get_template(PAGE).render(
-        data=data,
-        summary=data.summary,
+    payload = {"figures": dict(charts), "networks": list(networks)}
+    return environment.get_template(template).render(
+        **shown,
         say=wording,
         version=__version__,
         charts=frozenset(charts),
-        sections=_sections(data, charts),
-        views=data.every[:MAX_DRAWN],
         style=Markup(_package_text("style.css")),  # noqa: S704 - files of the package
         script=Markup(_package_text("script.js")),  # noqa: S704
-        payload=Markup(embedded_json(_payload(data, charts))),  # noqa: S704 - no tag can start in it
+        payload=Markup(embedded_json(payload)),  # noqa: S704 - no tag can start in it
         plotly=Markup(_plotly() if charts else ""),  # noqa: S704 - base64
     )
 
@@ -90,7 +108,7 @@ def _sections(data: ReportData, charts: Mapping[str, Any]) -> list[tuple[str, st
     absent = {
         "networks": not data.winners,
         "milliseconds": not data.winners,
-        "family": not data.variants,
+        "family": not data.family.members,
         "search": "history" not in charts,
         "exports": not data.summary.exports,
     }
@@ -105,18 +123,15 @@ def embedded_json(value: Mapping[str, Any]) -> str:
     return text
 
 
-def _payload(data: ReportData, charts: Mapping[str, Any]) -> dict[str, Any]:
-    return {"figures": dict(charts), "networks": [_network(view) for view in data.every[:MAX_DRAWN]]}
-
-
-def _network(view: NetworkView) -> dict[str, Any]:
+def drawn_network(view: NetworkView, quality: Quality) -> dict[str, Any]:
+    """What the script is told of a network: what it draws, says and copies."""
     record = view.record
     return {
         "name": wording.network_name(record.name),
         "role": wording.ROLE_LABELS[record.role],
         "text": record.architecture.text,
         "command": view.export_command,
-        "figures": _figures_in_words(view),
+        "figures": _figures_in_words(view, quality),
         "stages": [
             [*(getattr(stage, name) for name in STAGE_FIELDS), wording.ms(stage.latency_ms) if view.breakdown else None]
             for stage in view.stages
@@ -124,10 +139,10 @@ def _network(view: NetworkView) -> dict[str, Any]:
     }
 
 
-def _figures_in_words(view: NetworkView) -> list[tuple[str, str]]:
+def _figures_in_words(view: NetworkView, quality: Quality) -> list[tuple[str, str]]:
     record = view.record
     return [
-        ("predicted top-1", wording.predicted_top1(record)),
+        *([(quality.name, quality.said(record))] if quality.metric else []),
         ("latency, predicted", wording.ms(record.latency_ms)),
         ("latency, measured", wording.ms(record.measured_latency_ms)),
         ("MACs", wording.count(record.macs)),
@@ -140,6 +155,7 @@ def _package_text(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
+@cache
 def _plotly() -> str:
     from plotly.offline import get_plotlyjs
 

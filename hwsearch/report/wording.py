@@ -7,6 +7,7 @@ import math
 from hwsearch.budget import parse_budget
 from hwsearch.device import Setup
 from hwsearch.errors import InputError
+from hwsearch.family import DeviceLatency
 from hwsearch.record import NetworkRecord
 
 NBSP, MINUS, TIMES, PLUS_MINUS = "\u00a0", "\u2212", "\u00d7", "\u00b1"
@@ -124,11 +125,30 @@ def conditions(setup: Setup | None) -> str:
     if setup is None:
         return "no latency was measured"
     threads = f"{setup.threads} thread{'s' * (setup.threads != 1)}" if setup.threads else ""
-    return ", ".join(filter(None, (runtime_name(setup), threads, f"batch {setup.batch}", setup.precision)))
+    return ", ".join(filter(None, (runtime_name(setup), threads, batch(setup.batch), precision(setup.precision))))
 
 
-def budget(text: str) -> str:
-    """A budget in words; the text itself where it is not understood."""
+def batch(size: int) -> str:
+    """The batch that a latency holds for; not all measurements of others tell."""
+    return f"batch {size}" if size else "batch unstated"
+
+
+def precision(name: str) -> str:
+    """The precision that a latency holds for."""
+    return "precision unstated" if name == "unstated" else name
+
+
+def taken_on(latency: DeviceLatency) -> str:
+    """What a member's latency holds for, its device included."""
+    threads = "" if latency.threads is None else f"{latency.threads} thread{'s' * (latency.threads != 1)}"
+    device, runtime = (*latency.device.rsplit(", ", 1), "")[:2]
+    name, _, version = runtime.partition(" ")
+    known = f"{_RUNTIMES[name]} {version}".strip() if name in _RUNTIMES else runtime
+    return ", ".join(filter(None, (device, known, threads, batch(latency.batch), precision(latency.precision))))
+
+
+def budget(text: str, quality: str = "") -> str:
+    """A budget in words, with the accuracy's ``quality`` by its name; the text itself where it is not understood."""
     try:
         found = parse_budget(text)
     except InputError:
@@ -138,6 +158,8 @@ def budget(text: str) -> str:
         "latency_ms": ms,
         "activation_bytes": megabytes,
         "predicted_top1": percent,
+        "proxy_score": plain,
     }.get(found.metric, count)(found.limit)
     label = METRIC_LABELS[found.metric].split(" (")[0]
+    label = quality if quality and found.metric in ("predicted_top1", "proxy_score") else label
     return f"{label} {sense} {shown}"

@@ -11,6 +11,7 @@ from hwsearch.budget import Budget, parse_budgets
 from hwsearch.errors import FaultsError, InfeasibleError, InputError
 from hwsearch.evolution import SearchSettings, best_at_most, best_under, fastest_at_least, search, settings_for
 from hwsearch.evolution.problem import Problem
+from hwsearch.evolution.result import Generation
 from hwsearch.pareto import non_dominated
 from hwsearch.preset import reference_preset
 from hwsearch.scoring import Scorer
@@ -100,6 +101,39 @@ def test_a_result_holds_its_promises():
     assert told[-1].done == 1
     assert told[-1].evaluated == result.evaluated == result.history[-1].evaluated
     assert scorer.signal.asked >= result.evaluated
+
+
+def test_the_history_tells_restarts_apart_and_who_leads():
+    space = load_space("efficientnet-b0")
+    scorer = judged(space)
+    settings = dataclasses.replace(QUICK, restarts=3)
+    history = search(space, scorer, budgets=[Budget("latency_ms", 8.0)], settings=settings, seed=4).history
+    of_one = [each for each in history if each.phase in ("evolve", "polish")]
+    assert [each.restart for each in of_one] == sorted(each.restart for each in of_one)
+    assert {each.restart for each in of_one} == {0, 1, 2}
+    assert {each.phase for each in history[len(of_one) :]} == {"unite", "climb"}
+    problem, so_far = Problem(scorer, ("predicted_top1", "latency_ms"), [Budget("latency_ms", 8.0)]), []
+    for restart in range(3):
+        own = [each for each in of_one if each.restart == restart]
+        for each in own:
+            scores = np.array([[one.best[name] for name in scorer.metrics] for one in (each, *so_far)])
+            assert each.leads == (problem.order(scores)[0] == 0)
+        so_far.append(own[-1])
+    assert all(each.leads for each in history if each.restart == 0 or each.phase in ("unite", "climb"))
+    assert not all(each.leads for each in of_one)
+
+
+def test_what_an_entry_of_a_summary_says():
+    found = {"predicted_top1": 60.0}
+    assert Generation("polish", 1, 8, 90, 5, found, leads=False).entry == {
+        "evaluated": 90.0,
+        "front_size": 5.0,
+        "restart": 1,
+        "leads": 0,
+        "predicted_top1": 60.0,
+    }
+    for phase in ("unite", "climb", "enumerate"):
+        assert "restart" not in Generation(phase, 1, 8, 90, 5, found).entry
 
 
 def test_equal_seeds_give_equal_results_and_other_seeds_others():

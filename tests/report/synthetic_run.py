@@ -16,6 +16,7 @@ from hwsearch.estimate import TableEstimator
 from hwsearch.family import DeviceLatency, Family, Variant, save_family
 from hwsearch.latency import NoiseFloor, fidelity
 from hwsearch.latency_table import LatencyTable, MeasuredNetwork, OpLatency, Session, save_table
+from hwsearch.measurement import Measurement, save_measurement
 from hwsearch.operation import Op, layers, ops
 from hwsearch.preset import reference_preset
 from hwsearch.record import NetworkRecord, RecordRole
@@ -135,6 +136,18 @@ def family(base: Architecture, table: LatencyTable) -> Family:
     return Family("synthetic", base, Law(1.2, 1.1, 1.15), tuple(variants))
 
 
+def entry(best: NetworkRecord, size: int, evaluated: float, i: int, restart: int | None = None) -> dict[str, float]:
+    """How far a search was after ``i`` steps of a restart, or of all."""
+    told = {} if restart is None else {"restart": restart, "leads": int(restart == 0 or i > 12)}
+    return {
+        "evaluated": evaluated,
+        "front_size": float(round(8 + (size - 8) * (1 - 0.9**i))),
+        **told,
+        "predicted_top1": round(best.predicted_top1 - (4.0 + 0.5 * (restart or 0)) * 0.85**i, 3),
+        "latency_ms": round(best.latency_ms * (1 + 0.3 * 0.8**i), 3),
+    }
+
+
 def summary(table: LatencyTable, rng: np.random.Generator) -> Summary:
     found = front(table, rng)
     reference = measured(record("efficientnet-b0", B0, table, "reference", published_top1=77.1), 1.015)
@@ -157,14 +170,9 @@ def summary(table: LatencyTable, rng: np.random.Generator) -> Summary:
         ),
     )
     best = found[-1]
-    history = tuple(
-        {
-            "evaluated": 200.0 * (i + 1),
-            "front_size": float(round(8 + (len(found) - 8) * (1 - 0.9**i))),
-            "predicted_top1": round(best.predicted_top1 - 4.0 * 0.85**i, 3),
-            "latency_ms": round(best.latency_ms * (1 + 0.3 * 0.8**i), 3),
-        }
-        for i in range(30)
+    history = (
+        *(entry(best, len(found), 200.0 * (15 * restart + i + 1), i, restart) for restart in (0, 1) for i in range(15)),
+        entry(best, len(found), 6200.0, 40),
     )
     return Summary(
         command="hwsearch run --target cpu --budget 'latency_ms<=11' --budget 'params<=9M' --seed 0 -o runs/synthetic",
@@ -204,6 +212,66 @@ def _made() -> tuple[LatencyTable, Summary]:
     return table, summary(table, rng)
 
 
+MEASURED = ("efficientnet-b0", "efficientnet-b1", "efficientnet-lite0", "mobilenet-v2", "mnasnet-a1")
+
+
+def measurement() -> Measurement:
+    """Published networks on the synthetic device: what they take grows with their MACs."""
+    networks = tuple(reference_preset(name).architecture for name in MEASURED)
+    ms = np.array([cost(each).macs / 55e6 for each in networks])
+    return Measurement(SETUP, networks, np.stack([ms, ms * 1.01, ms * 1.02]))
+
+
+DEVICES = {"Synthetic NPU": ("other", 0.02, 4.0), "Synthetic GPU": ("depthwise", 0.01, 0.2)}
+"""Of each further device: which part is slower (or faster) there, how fast it is as a whole, and by how much."""
+
+
+def device_table(name: str) -> LatencyTable:
+    """The synthetic table as another device would have it: of another speed, and with other dear parts."""
+    part, speed, factor = DEVICES[name]
+    table = _made()[0]
+
+    def on_device(op: OpLatency) -> OpLatency:
+        parts = {each: ms * speed * (factor if each == part else 1.0) for each, ms in op.parts_ms.items()}
+        return OpLatency(sum(parts.values()), parts, 4)
+
+    found = {op: on_device(latency) for op, latency in table.ops.items()}
+    setup = dataclasses.replace(SETUP, target="npu", device=Device(name, 0, ""), threads=0)
+    label = name.lower().replace(" ", "-")
+    return dataclasses.replace(table, name=label, setup=setup, constant_ms=0.0, ops=found, sessions=(), fidelity=None)
+
+
+@functools.cache
+def _found_on(name: str) -> tuple[LatencyTable, tuple[NetworkRecord, ...], tuple[NetworkRecord, ...]]:
+    """A device's table, the winners there, and the front."""
+    table, rng = device_table(name), np.random.default_rng(11)
+    sampled = [record("", space().decode(row), table) for row in space().sample(800, rng)]
+    reference = record("efficientnet-b0", B0, table, "reference", published_top1=77.1)
+    found: list[NetworkRecord] = []
+    for each in sorted(sampled, key=lambda r: (r.latency_ms, -r.predicted_top1)):
+        if not found or each.predicted_top1 > found[-1].predicted_top1:
+            found.append(dataclasses.replace(each, name=f"{table.name}-{len(found)}", role="front"))
+    slack = 3.0  # networks drawn at random are worse than those that a search finds
+    fast = next(each for each in found if each.predicted_top1 >= reference.predicted_top1 - slack)
+    better = [each for each in found if each.latency_ms <= reference.latency_ms][-1]
+    winners = (
+        fast.with_role("same_top1", f"{table.name}-as-good"),
+        better.with_role("same_latency", f"{table.name}-as-fast"),
+    )
+    return table, (reference, *winners), tuple(found)
+
+
+def write_device_run(path: Path, name: str, **changes) -> RunDirectory:
+    """A synthetic run on another device: the winners there are its own."""
+    table, networks, front = _found_on(name)
+    run = RunDirectory(path)
+    own = {"setup": table.setup, "table": table.name, "fidelity": None, "networks": networks, "front": front}
+    whole = {**own, "warnings": (), "noise_floor_mape": None, "exports": (), **changes}
+    save_summary(dataclasses.replace(_made()[1], **whole), run.summary)
+    save_table(table, run.table)
+    return run
+
+
 def write_run(path: Path, with_table: bool = True, with_family: bool = True, **changes) -> RunDirectory:
     """A whole synthetic run; ``changes`` replace fields of its summary."""
     table, found = _made()
@@ -213,4 +281,5 @@ def write_run(path: Path, with_table: bool = True, with_family: bool = True, **c
         save_table(table, run.table)
     if with_family:
         save_family(family(found.by_role("same_top1").architecture, table), run.family)
+        save_measurement(measurement(), run.measured)
     return run

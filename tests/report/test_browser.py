@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic_run import B0, SETUP, write_run
+from synthetic_run import B0, SETUP, write_device_run, write_run
 
-from hwsearch.report import write_report
+from hwsearch.report import write_devices_report, write_family_report, write_report
 from hwsearch.run_directory import load_summary, save_summary
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed")
@@ -81,6 +81,23 @@ def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewer]:
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     return write_report(write_run(folder / "run"), folder / "report.html")
+
+
+@pytest.fixture(scope="module")
+def devices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("devices")
+    runs = [write_run(folder / "cpu"), *(write_device_run(folder / n, f"Synthetic {n}") for n in ("NPU", "GPU"))]
+    return write_devices_report([run.path for run in runs], folder / "devices.html")
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("family")
+    run = write_run(folder / "run")
+    (folder / "measured.json").write_bytes(run.measured.read_bytes())
+    (folder / "synthetic.family.json").write_bytes(run.family.read_bytes())
+    write_family_report(folder, folder / "family.html")
+    return folder / "family.html"
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False), (390, True)])
@@ -177,4 +194,138 @@ def test_texts_stay_texts(viewer: Viewer, tmp_path: Path) -> None:
     assert viewer("return window.hurt") is None
     assert viewer("return document.querySelectorAll('main img').length") == 0
     assert viewer("return document.querySelector('#chosen h4').textContent").startswith(ATTACK)
+    assert viewer.complaints == []
+
+
+TRACES = "p.querySelectorAll('.scatterlayer .trace').length"
+PLOTS = f"return [...document.querySelectorAll('.plot')].map((p) => [p.id, {TRACES}])"
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_several_devices_are_drawn_without_a_word(viewer: Viewer, devices: Path, width: int, dark: bool) -> None:
+    viewer.show(devices, width, dark)
+    drawn = dict(viewer(PLOTS))
+    assert set(drawn) == {"plot-fronts", "plot-cross-same_top1", "plot-cross-same_latency"}
+    assert min(drawn.values()) >= 6
+    assert viewer("return document.querySelectorAll('.side-by-side td.cell .block').length") > 100
+    assert viewer("return document.documentElement.scrollWidth") <= width
+    assert viewer.complaints == []
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, True), (390, False)])
+def test_a_family_is_drawn_without_a_word(viewer: Viewer, family: Path, width: int, dark: bool) -> None:
+    viewer.show(family, width, dark)
+    assert dict(viewer(PLOTS))["plot-family"] >= 5
+    assert viewer("return document.querySelectorAll('#plot-family .textpoint text').length") >= 8
+    assert viewer("return document.documentElement.scrollWidth") <= width
+    assert viewer.complaints == []
+
+
+def picked(viewer: Viewer) -> list[str]:
+    return viewer("return [...document.querySelectorAll('tr.picked')].map((row) => row.dataset.row)")
+
+
+def rings(viewer: Viewer, plot: str) -> int:
+    script = (
+        "return document.getElementById(arguments[0]).data.filter((t) => t.meta === 'ring').flatMap((t) => t.x).length"
+    )
+    return viewer(script, plot)
+
+
+def test_a_row_and_its_marks_find_each_other(viewer: Viewer, devices: Path) -> None:
+    viewer.show(devices)
+    viewer(
+        "document.getElementById('plot-fronts').emit('plotly_click', {points: [{customdata: 'winner-1-same_top1'}]})"
+    )
+    assert picked(viewer) == ["winner-1-same_top1"]
+    assert rings(viewer, "plot-fronts") == 1
+    assert rings(viewer, "plot-cross-same_top1") == 3  # on every device
+    assert rings(viewer, "plot-cross-same_latency") == 0
+    viewer("document.querySelector('[data-pick=\"winner-2-same_latency\"]').click()")
+    assert picked(viewer) == ["winner-2-same_latency"]
+    assert rings(viewer, "plot-cross-same_top1") == 0
+    assert rings(viewer, "plot-cross-same_latency") == 3
+    assert viewer("return document.getElementById('said').textContent").startswith("Chosen: synthetic-gpu-as-fast")
+    assert viewer.complaints == []
+
+
+def test_a_mouse_that_points_at_a_mark_is_told_of_it(viewer: Viewer, family: Path) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    viewer.show(family)
+    mark = viewer.driver.find_element("css selector", "#plot-family .trace .point")
+    viewer("arguments[0].scrollIntoView({behavior: 'instant', block: 'center'})", mark)
+    ActionChains(viewer.driver).move_to_element(mark).perform()
+    viewer.wait("return document.querySelectorAll('#plot-family .hovertext').length > 0")
+    assert "MACs" in viewer("return document.querySelector('#plot-family .hovertext').textContent")
+    ActionChains(viewer.driver).click().perform()
+    viewer.wait("return document.querySelectorAll('tr.picked').length === 1")
+    assert viewer.complaints == []
+
+
+@pytest.mark.parametrize("plot", ["plot-front", "plot-family", "plot-history", "plot-errors"])
+def test_arrow_keys_go_from_mark_to_mark(viewer: Viewer, page: Path, plot: str) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    viewer.show(page)
+    place = viewer.driver.find_element("id", plot)
+    viewer("arguments[0].focus()", place)
+    said = []
+    for key in (Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.END, Keys.ARROW_LEFT, Keys.HOME):
+        place.send_keys(key)
+        viewer.wait(f"return document.querySelectorAll('#{plot} .hovertext').length > 0")
+        said.append(viewer("return document.getElementById('said').textContent"))
+    assert said[0] == said[-1] != ""
+    assert len(set(said)) >= 3
+    assert viewer("return getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    place.send_keys(Keys.ESCAPE)
+    viewer.wait(f"return document.querySelectorAll('#{plot} .hovertext').length === 0")
+    assert viewer.complaints == []
+
+
+def test_enter_chooses_what_a_click_chooses(viewer: Viewer, page: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    viewer.show(page)
+    place = viewer.driver.find_element("id", "plot-family")
+    viewer("arguments[0].focus()", place)
+    place.send_keys(Keys.ARROW_RIGHT)
+    place.send_keys(Keys.ENTER)
+    assert len(picked(viewer)) == 1
+    assert rings(viewer, "plot-family") >= 1
+    before = viewer("return document.querySelector('#chosen h4').textContent")
+    place = viewer.driver.find_element("id", "plot-front")
+    viewer("arguments[0].focus()", place)
+    place.send_keys(Keys.END)
+    place.send_keys(Keys.ENTER)
+    assert viewer("return document.querySelector('#chosen h4').textContent") != before
+
+
+CLICKABLE = "a[href], button, select, summary, [data-copy], [data-pick], [data-choose], .plot, .scroll"
+
+
+@pytest.mark.parametrize("name", ["page", "devices", "family"])
+def test_the_tab_key_reaches_everything(viewer: Viewer, name: str, request: pytest.FixtureRequest) -> None:
+    viewer.show(request.getfixturevalue(name))
+    unreachable = (
+        f"return [...document.querySelectorAll('{CLICKABLE}')].filter((e) => e.tabIndex < 0).map((e) => e.outerHTML)"
+    )
+    assert viewer(unreachable) == []
+    unnamed = (
+        "return [...document.querySelectorAll('button')].filter((b) => !(b.textContent.trim() || b.ariaLabel)).length"
+    )
+    assert viewer(unnamed) == 0
+
+
+@pytest.mark.parametrize("name", ["page", "devices"])
+def test_paper_holds_the_charts(viewer: Viewer, name: str, request: pytest.FixtureRequest) -> None:
+    viewer.show(request.getfixturevalue(name), dark=True)
+    viewer("dispatchEvent(new Event('beforeprint'))")
+    widths = (
+        "Math.max(...[...document.querySelectorAll('.plot svg.main-svg')].map((s) => s.getBoundingClientRect().width))"
+    )
+    viewer.wait(f"return {widths} <= 700")
+    assert viewer("return document.documentElement.dataset.theme") == "light"
+    viewer("dispatchEvent(new Event('afterprint'))")
+    viewer.wait(f"return {widths} > 700")
     assert viewer.complaints == []

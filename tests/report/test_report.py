@@ -20,8 +20,9 @@ from hwsearch.latency_table import load_table, save_table
 from hwsearch.ranking import mape, share_within
 from hwsearch.record import NetworkRecord
 from hwsearch.report import report_data, wording, write_report
+from hwsearch.report.charts import short
 from hwsearch.report.figures import figures
-from hwsearch.report.headline import headline, time_ratio, top1_difference
+from hwsearch.report.headline import headline, time_ratio
 from hwsearch.report.page import embedded_json, render
 from hwsearch.run_directory import RunDirectory, load_summary, save_summary
 
@@ -150,10 +151,12 @@ def test_headline_without_a_reference_counts_what_was_scored(run: RunDirectory) 
     assert "".join(piece.text for piece in headline(summary)) == "The search scored 6,000 networks."
 
 
-def test_no_difference_without_two_predictions() -> None:
+def test_no_difference_without_two_predictions(run: RunDirectory) -> None:
+    quality = report_data(run).quality
     known = NetworkRecord("a", B0, 1, 1, 1, predicted_top1=60.0)
-    assert top1_difference(known, None) is None
-    assert top1_difference(known, dataclasses.replace(known, predicted_top1=None)) is None
+    assert quality.difference(known, None) is None
+    assert quality.difference(known, dataclasses.replace(known, predicted_top1=None)) is None
+    assert quality.claim(known, None) == ""
     assert time_ratio(known, known) is None
 
 
@@ -304,7 +307,7 @@ def test_without_table_and_family(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", with_table=False, with_family=False)
     data = report_data(run)
     assert data.table is None
-    assert data.families == data.held_out == ()
+    assert data.family.families == data.family.members == data.held_out == ()
     assert all(not view.breakdown and view.no_breakdown for view in data.networks)
     page = Page(render(data))
     assert "the run holds no latency table" in page.text
@@ -320,7 +323,7 @@ def test_a_lite_family_joins_the_family(tmp_path: Path) -> None:
     for path, style in ((run.family, "b"), (run.lite_family, "lite")):
         members = tuple(each for each in whole.variants if each.style == style)
         save_family(dataclasses.replace(whole, variants=members), path)
-    assert report_data(run).variants == whole.variants
+    assert tuple(member.variant for member in report_data(run).family.members) == whole.variants
 
 
 def test_a_table_that_lacks_ops_says_which(tmp_path: Path) -> None:
@@ -394,3 +397,20 @@ def test_an_output_that_cannot_be_written_is_refused(run: RunDirectory, tmp_path
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(InputError, match="cannot be written"):
         write_report(run, tmp_path / "file" / "report.html")
+
+
+def test_long_names_are_cut_in_their_middle() -> None:
+    assert short("found-cpu-4.54ms") == "found-cpu-4.54ms"
+    cut = short("found-epyc-onnxruntime-f32-4.42ms")
+    assert len(cut) == 24
+    assert cut.startswith("found-epyc")
+    assert cut.endswith("4.42ms")
+    assert short("<b>" * 20).startswith("&lt;b&gt;")
+
+
+def test_labels_of_winners_have_room_to_the_left(run: RunDirectory) -> None:
+    layout = figures(report_data(run))["front"]["layout"]
+    low, high = layout["xaxis"]["range"]
+    for note in layout["annotations"]:
+        if note.get("xanchor") == "right" and "textangle" not in note:
+            assert (note["x"] - low) / (high - low) > 0.008 * len(note["text"]) or low == 0

@@ -77,7 +77,27 @@
       element("h4", "", `${network.name} `, element("span", "role", network.role)), list,
       element("table", "", null, element("tbody", "", null, ...rows)),
       element("div", "actions", null, copyButton(network.text, "Copy text form"), copyButton(network.command, "Copy export command")));
-    mark(index);
+    mark(document.getElementById("plot-front"), Number(index));
+  }
+
+  // A row of a table and the marks of the same network in the charts find each other by its key.
+  function pick(key) {
+    for (const row of document.querySelectorAll("[data-row]")) row.classList.toggle("picked", row.dataset.row === key);
+    plots().forEach((place) => mark(place, key));
+    const row = document.querySelector(".picked");
+    if (row) say(`Chosen: ${[...row.cells].slice(0, -1).map((cell) => cell.textContent.trim()).filter(Boolean).join(", ")}`);
+    return row;
+  }
+
+  function act(key) {
+    if (typeof key === "number") return choose(key);
+    const row = typeof key === "string" && pick(key);
+    if (row) row.scrollIntoView({ block: "nearest" });
+  }
+
+  // Said aloud by screen readers; never shown.
+  function say(text) {
+    document.getElementById("said").textContent = text;
   }
 
   async function copy(button) {
@@ -90,11 +110,12 @@
       area.select();
       document.execCommand("copy");
       area.remove();
+      button.focus();
     }
     const label = button.dataset.label || (button.dataset.label = button.textContent);
     button.textContent = "Copied";
     button.classList.add("done");
-    document.getElementById("said").textContent = "Copied " + text.slice(0, 60);
+    say("Copied " + text.slice(0, 60));
     setTimeout(() => { button.textContent = label; button.classList.remove("done"); }, 1500);
   }
 
@@ -111,11 +132,14 @@
 
   function legend(place) {
     const list = place.parentElement.querySelector(".legend");
-    for (const { name, mode, fillcolor, line, marker, showlegend } of figures[place.dataset.figure].data) {
-      if (!name || showlegend === false) continue;
-      const open = marker && Array.isArray(marker.symbol);
-      const shape = fillcolor ? "area" : open ? "open" : mode.startsWith("lines") && !marker.symbol ? "line" : marker.symbol || "circle";
-      const key = element("i", "mark " + shape);
+    const known = new Set();
+    for (const { name, mode, fillcolor, line, marker, showlegend, meta } of figures[place.dataset.figure].data) {
+      if (!name || showlegend === false || known.has(name)) continue;
+      known.add(name);
+      const open = marker && Array.isArray(marker.symbol) && !meta;
+      const drawn = mode.startsWith("lines") && !(marker && marker.symbol);
+      const shape = fillcolor ? "area" : meta ? meta.key : open ? "open" : drawn ? "line" : marker.symbol || "circle";
+      const key = element("i", "mark " + shape + (line && line.dash && line.dash !== "solid" ? " dashed" : ""));
       const colour = fillcolor || (open ? "@soft" : (marker || line).color);
       key.style.setProperty("--c", `var(--${colour.slice(1)})`);
       list.append(element("li", "", null, key, unescaped(name)));
@@ -129,7 +153,15 @@
     layout.font.size = 11;
     layout.margin.t = 12;
     for (const note of layout.annotations || []) if (note.font) note.font.size = 11;
+    for (const [name, axis] of Object.entries(layout)) {
+      if (!/^[xy]axis/.test(name) || !axis.title || !axis.title.text) continue;
+      axis.title.font.size = 11;
+      if (name[0] === "x") axis.title.text = axis.title.text.replace(/(.{22,36}?) /g, "$1<br>");
+    }
   }
+
+  const PRINTED_WIDTH = 680;  // of A4 and of US Letter between their margins, pixels
+  let printing = false;
 
   function plot(place) {
     const { data, layout } = coloured(figures[place.dataset.figure], getComputedStyle(root));
@@ -137,20 +169,77 @@
     if (touch) layout.dragmode = false;  // a finger scrolls the page
     const narrow = place.clientWidth < 480;
     if (narrow) narrowed(layout);
+    if (printing) layout.width = PRINTED_WIDTH; else layout.autosize = true;
     return Plotly.react(place, data, layout, { ...settings, displayModeBar: touch || narrow ? false : "hover" });
   }
 
-  function mark(index) {
-    const place = document.getElementById("plot-front");
+  const RING = "ring";
+  const marked = new Map();
+
+  // A ring around every mark of a network, in the charts that have one.
+  function mark(place, key) {
     if (!place || !place.data) return;
-    const trace = place.data.find((each) => each.customdata && each.customdata.includes(Number(index)));
-    const at = trace ? trace.customdata.indexOf(Number(index)) : -1;
-    const ring = { type: "scatter", mode: "markers", x: at < 0 ? [] : [trace.x[at]], y: at < 0 ? [] : [trace.y[at]], hoverinfo: "skip", showlegend: false,
-      marker: { size: 22, color: "rgba(0,0,0,0)", line: { width: 2.5, color: getComputedStyle(root).getPropertyValue("--accent").trim() } } };
-    const rings = place.data.length - 1;
-    const known = place.data[rings].hoverinfo === "skip" && place.data[rings].marker && place.data[rings].marker.size === 22;
-    if (known) Plotly.deleteTraces(place, rings);
-    Plotly.addTraces(place, ring);
+    const old = place.data.findIndex((each) => each.meta === RING);
+    if (old >= 0) Plotly.deleteTraces(place, old);
+    const places = place.data.flatMap((trace) => (trace.customdata || []).flatMap((each, at) => (each === key ? [[trace.x[at], trace.y[at]]] : [])));
+    marked.set(place, places.length ? key : undefined);
+    if (!places.length) return;
+    const shown = typeof key === "number" ? places.slice(0, 1) : places;
+    Plotly.addTraces(place, { type: "scatter", mode: "markers", meta: RING, x: shown.map(([x]) => x), y: shown.map(([, y]) => y), hoverinfo: "skip", showlegend: false,
+      marker: { size: 22, opacity: 1, color: "rgba(0,0,0,0)", line: { width: 2.5, color: getComputedStyle(root).getPropertyValue("--accent").trim() } } });
+  }
+
+  function isShown(layout, axis, value) {
+    const { type, range } = layout[axis.replace(/^([xy])/, "$1axis")];
+    const at = type === "log" ? Math.log10(value) : value;
+    return !range || (at >= Math.min(...range) && at <= Math.max(...range));
+  }
+
+  // The marks that can be pointed at, from left to right.
+  function stops(place) {
+    const found = [];
+    place.data.forEach((trace, curveNumber) => {
+      if (trace.hoverinfo === "skip" || trace.mode === "lines" && place.data.length > 40) return;
+      const [x, y] = [trace.xaxis || "x", trace.yaxis || "y"];
+      trace.x.forEach((value, pointNumber) => {
+        if (isShown(place.layout, x, value) && isShown(place.layout, y, trace.y[pointNumber])) {
+          found.push({ curveNumber, pointNumber, x: value, y: trace.y[pointNumber], subplot: x + y, trace });
+        }
+      });
+    });
+    return found.sort((a, b) => a.x - b.x || a.y - b.y);
+  }
+
+  function pointed({ trace, pointNumber, x, y }) {
+    const text = trace.hovertext ? trace.hovertext[pointNumber] : `${trace.name || ""} ${y.toPrecision(6)}, ${Math.round(x)}`;
+    return unescaped(text.replace(/(<[^>]*>)+/g, ", ").replace(/^, /, ""));
+  }
+
+  // Whatever a mouse can do with the marks of a chart, arrow keys and Enter can.
+  function keyboard(place) {
+    let at = -1;
+    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+    place.addEventListener("keydown", (event) => {
+      if (event.target !== place || event.ctrlKey || event.metaKey || event.altKey) return;
+      const every = stops(place);
+      if (!every.length) return;
+      if (event.key in by) at = at < 0 ? (by[event.key] > 0 ? 0 : every.length - 1) : (at + by[event.key] + every.length) % every.length;
+      else if (event.key === "Home") at = 0;
+      else if (event.key === "End") at = every.length - 1;
+      else if (event.key === "Escape") at = -1;
+      else if ((event.key === "Enter" || event.key === " ") && every[at]) {
+        const { trace, pointNumber } = every[at];
+        if (trace.customdata) act(trace.customdata[pointNumber]);
+        event.preventDefault();
+        return;
+      } else return;
+      event.preventDefault();
+      if (at < 0) return Plotly.Fx.unhover(place);
+      const { curveNumber, pointNumber, subplot } = every[at];
+      Plotly.Fx.hover(place, [{ curveNumber, pointNumber }], subplot);
+      say(pointed(every[at]));
+    });
+    place.addEventListener("blur", () => { at = -1; Plotly.Fx.unhover(place); });
   }
 
   async function unpack(id) {
@@ -174,34 +263,44 @@
     for (const place of plots()) {
       place.replaceChildren();
       await plot(place);
-      place.on("plotly_click", (event) => event.points[0].customdata !== undefined && choose(event.points[0].customdata));
+      place.on("plotly_click", (event) => act(event.points[0].customdata));
+      keyboard(place);
     }
-    mark(chooser.value);
+    if (chooser) mark(document.getElementById("plot-front"), Number(chooser.value));
     root.dataset.drawn = "yes";
   }
 
   function redraw() {
     if (!window.Plotly) return;
-    plots().forEach(plot);
-    mark(chooser.value);
+    for (const place of plots()) {
+      plot(place);
+      if (marked.get(place) !== undefined) mark(place, marked.get(place));
+    }
   }
 
-  networks.forEach((network, index) => chooser.append(new Option(`${network.name} (${network.role})`, index)));
-  chooser.addEventListener("change", () => choose(chooser.value));
-  const step = (by) => choose((Number(chooser.value) + by + networks.length) % networks.length);
-  document.getElementById("previous").addEventListener("click", () => step(-1));
-  document.getElementById("next").addEventListener("click", () => step(1));
+  if (chooser) {
+    networks.forEach((network, index) => chooser.append(new Option(`${network.name} (${network.role})`, index)));
+    chooser.addEventListener("change", () => choose(chooser.value));
+    const step = (by) => choose((Number(chooser.value) + by + networks.length) % networks.length);
+    document.getElementById("previous").addEventListener("click", () => step(-1));
+    document.getElementById("next").addEventListener("click", () => step(1));
+    choose(Math.min(1, networks.length - 1));
+  }
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-copy], [data-choose]");
+    const button = event.target.closest("[data-copy], [data-choose], [data-pick]");
     if (!button) return;
     if (button.dataset.copy) return copy(button);
+    if (button.dataset.pick) {
+      pick(button.dataset.pick);
+      const chart = plots().find((place) => marked.get(place) !== undefined && place.id !== "plot-front") || button;
+      return chart.scrollIntoView({ block: "nearest" });
+    }
     choose(button.dataset.choose);
     document.getElementById("front").scrollIntoView();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  addEventListener("beforeprint", () => { root.dataset.theme = "light"; redraw(); });
-  addEventListener("afterprint", () => { delete root.dataset.theme; redraw(); });
+  addEventListener("beforeprint", () => { root.dataset.theme = "light"; printing = true; redraw(); });
+  addEventListener("afterprint", () => { delete root.dataset.theme; printing = false; redraw(); });
   document.querySelectorAll("[data-draw]").forEach(draw);
-  choose(Math.min(1, networks.length - 1));
   drawCharts();
 })();
