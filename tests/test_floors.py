@@ -69,10 +69,6 @@ FLOORS = {
     # 3 movers: what makes new networks from old
     "evolution": 3,
     "scaling": 3,
-    "scaling_law": 3,
-    "scaling_search": 3,
-    "cost_growth": 3,
-    "law_judging": 3,
     "winners": 3,
     # 4 outlets: plain data in, files out
     "export": 4,
@@ -106,7 +102,7 @@ DOORS = {
         *("json_file", "preset", "space_file", "latency_table", "record", "run_directory", "family"),
         *("importing.foreign", "importing.keras_config", "importing.huggingface_config"),
         # files that a measurement, a search and a study of scaling leave
-        *("measurement", "evolution.state", "scaling_law"),
+        *("measurement", "evolution.state", "scaling.published_law"),
     },
     "jinja2": {"report.page"},
     "markupsafe": {"report.page"},

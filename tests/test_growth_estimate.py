@@ -9,7 +9,6 @@ import pytest
 from fakes import fake_table
 
 from hwsearch.cost import op_cost
-from hwsearch.cost_growth import cost_exponents, growth_probes
 from hwsearch.errors import InputError
 from hwsearch.estimate import TableEstimator
 from hwsearch.growth_estimate import growth_estimate
@@ -17,6 +16,7 @@ from hwsearch.latency_table import OpLatency, find_table, load_table
 from hwsearch.op_price import nonnegative_rates, op_features
 from hwsearch.operation import ops
 from hwsearch.preset import reference_preset
+from hwsearch.scaling.cost_growth import cost_exponents, growth_probes
 from hwsearch.space_file import load_space
 
 B0 = reference_preset("efficientnet-b0").architecture

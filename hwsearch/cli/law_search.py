@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from hwsearch.architecture import Architecture
 from hwsearch.coefficients import Law, Style
-from hwsearch.cost_growth import MACS, CostExponents, cost_exponents, growth_probes
-from hwsearch.scaling_law import DIMENSIONS
-from hwsearch.scaling_search import best_law, search_laws
+from hwsearch.scaling.cost_growth import MACS, CostExponents, cost_exponents, growth_probes
+from hwsearch.scaling.law_search import best_law, search_laws
+from hwsearch.scaling.published_law import DIMENSIONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,7 +156,7 @@ def _judged(
     reach: float,
     on_judged: Counter,
 ) -> pd.DataFrame:
-    from hwsearch.law_judging import EVALUATIONS, judge_laws
+    from hwsearch.scaling.law_judging import EVALUATIONS, judge_laws
 
     count = evaluations or min(EVALUATIONS, signal.search_evaluations or EVALUATIONS)
     return judge_laws(

@@ -282,7 +282,7 @@ def _document(variant: Variant, estimator: TableEstimator | None) -> dict[str, A
 
 def _print_choices(choices: list[LawChoice]) -> None:
     from hwsearch import console
-    from hwsearch.cost_growth import MACS
+    from hwsearch.scaling.cost_growth import MACS
 
     if not choices:
         return

@@ -19,7 +19,7 @@ from hwsearch.cost import cost
 from hwsearch.preset import reference_preset
 from hwsearch.ranking import kendall_tau
 from hwsearch.scaling import scale
-from hwsearch.scaling_law import residuals
+from hwsearch.scaling.published_law import residuals
 from hwsearch.stage_arrays import from_architectures
 
 # (depth, width, resolution) and the published top-1: EfficientNet (arXiv 1905.11946), tables 3 and 7

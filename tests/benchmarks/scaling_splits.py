@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from hwsearch.cli.law_search import measured_on
-from hwsearch.cost_growth import MACS, CostExponents, cost_exponents, count_macs, growth_probes
 from hwsearch.errors import HwsearchError
 from hwsearch.growth_estimate import growth_estimate
 from hwsearch.latency_table import find_table, load_table
 from hwsearch.preset import reference_preset
 from hwsearch.runtimes import RuntimeOptions, open_runtime
-from hwsearch.scaling_law import top1_law
+from hwsearch.scaling.cost_growth import MACS, CostExponents, cost_exponents, count_macs, growth_probes
+from hwsearch.scaling.published_law import top1_law
 
 BEGIN, END = "<!-- splits: begin -->", "<!-- splits: end -->"
 GROWTHS = (4, 16, 32)

@@ -10,14 +10,14 @@ from fake_judges import FakeSignal
 
 from hwsearch.accuracy.signal import Prediction
 from hwsearch.coefficients import Coefficients
-from hwsearch.cost_growth import MACS, CostExponents
 from hwsearch.errors import InfeasibleError
-from hwsearch.law_judging import EQUAL_COST, judge_laws
 from hwsearch.notation import parse
 from hwsearch.preset import reference_preset
 from hwsearch.scaling import scale
-from hwsearch.scaling_law import effective_coefficients
-from hwsearch.scaling_search import search_laws
+from hwsearch.scaling.cost_growth import MACS, CostExponents
+from hwsearch.scaling.law_judging import EQUAL_COST, judge_laws
+from hwsearch.scaling.law_search import search_laws
+from hwsearch.scaling.published_law import effective_coefficients
 
 B0 = reference_preset("efficientnet-b0").architecture
 

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsearch.cost import cost
-from hwsearch.cost_growth import MACS, CostExponents, cost_exponents, growth_shares
 from hwsearch.errors import InfeasibleError, InputError, OutOfDomainError
 from hwsearch.preset import reference_preset, reference_presets
 from hwsearch.scaling import PUBLISHED_B, Coefficients, Law, scale
-from hwsearch.scaling_law import (
+from hwsearch.scaling.cost_growth import MACS, CostExponents, cost_exponents, growth_shares
+from hwsearch.scaling.law_search import best_law, search_laws
+from hwsearch.scaling.published_law import (
     effective_coefficients,
     law_errors,
     left_out_mae,
@@ -22,7 +23,6 @@ from hwsearch.scaling_law import (
     residuals,
     top1_law,
 )
-from hwsearch.scaling_search import best_law, search_laws
 
 B0 = reference_preset("efficientnet-b0").architecture
 
