@@ -76,8 +76,7 @@ def _headings(columns: Sequence[str], rows: Sequence[Sequence[str]], text_column
     if width < NARROW:
         return list(columns)
     return [
-        column if number in text_columns else _broken(column, widest[number])
-        for number, column in enumerate(columns)
+        column if number in text_columns else _broken(column, widest[number]) for number, column in enumerate(columns)
     ]
 
 

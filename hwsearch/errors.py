@@ -10,6 +10,9 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
+MAX_LINE, MAX_WHAT, MAX_WHERE = 4900, 3600, 600
+"""Characters of an error's line, and of parts of it: what a file holds may be quoted there, and is cut off."""
+
 
 class HwsearchError(Exception):
     """An error with its remedy. ``str(error)`` is one line, ready for a terminal."""
@@ -33,14 +36,15 @@ class HwsearchError(Exception):
         super().__init__(self._line())
 
     def _line(self) -> str:
-        line = f"{self.where}: {self.what}" if self.where else self.what
+        what = _shortened(self.what, MAX_WHAT)
+        line = f"{_shortened(self.where, MAX_WHERE)}: {what}" if self.where else what
         if self.allowed:
             line += f"; allowed: {self.allowed}"
         if self.nearest:
             line += f"; did you mean {self.nearest!r}?"
         if self.next_command:
             line += f"; next: {self.next_command}"
-        return " ".join(line.split())
+        return _shortened(" ".join(line.split()), MAX_LINE)
 
 
 class InputError(HwsearchError):
@@ -55,7 +59,9 @@ class FaultsError(InputError):
     def __init__(self, where: str, faults: Sequence[str], *, next_command: str = "") -> None:
         self.faults = tuple(faults)
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        super().__init__(f"{count}: " + " | ".join(faults), where=where, next_command=next_command)
+        each = max(100, (MAX_WHAT - 100) // max(1, len(faults)) - 3)
+        shown = " | ".join(_shortened(fault, each) for fault in faults)
+        super().__init__(f"{count}: {shown}", where=where, next_command=next_command)
 
 
 class MissingOpError(InputError):
@@ -80,6 +86,10 @@ class UnavailableError(HwsearchError):
     """A runtime, a device or an optional package that is not here; the message says how to have it."""
 
     exit_code = 4
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 4] + " ..."
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:

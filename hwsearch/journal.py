@@ -85,8 +85,9 @@ class Journal:
 
     def _whole_lines(self) -> list[str]:
         """The complete lines; a last line that a kill cut short is taken off the file."""
-        text = read_text(self.path)
-        whole = text[: text.rfind("\n") + 1]
-        if len(whole) != len(text):
-            os.truncate(self.path, len(whole.encode("utf-8")))
-        return whole.splitlines()
+        read_text(self.path)  # refuses what is no text of bounded size
+        data = self.path.read_bytes()  # as it lies there: read as text, "\r\n" would be one character
+        whole = data[: data.rfind(b"\n") + 1]
+        if len(whole) != len(data):
+            os.truncate(self.path, len(whole))
+        return whole.decode("utf-8").split("\n")[:-1]

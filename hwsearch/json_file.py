@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +17,13 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hwsearch.errors import FaultsError, InputError
+from hwsearch.part_file import part_file
 
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
+"""Of a file: a hundred times what any of ours has, and still read, or refused, in seconds."""
 MAX_SHOWN_FAULTS = 20
+MAX_NAMED_FAULTS = 10_000
+"""Of a document with more than these none is named: collecting a million takes gigabytes."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -36,10 +39,12 @@ def read_json(path: Path, file_format: str, version: int) -> dict[str, Any]:
     data = parse_json(read_text(path), str(path))
     if not isinstance(data, dict) or data.get("format") != file_format:
         found = data.get("format") if isinstance(data, dict) else type(data).__name__
-        raise InputError(f"not a {file_format} file (format: {found!r})", where=str(path))
+        raise InputError(f"not a {file_format} file (format: {_shown(found)})", where=str(path))
     if data.get("version") != version:
         raise InputError(
-            f"version {data.get('version')!r} of {file_format} is not known here", where=str(path), allowed=str(version)
+            f"version {_shown(data.get('version'))} of {file_format} is not known here",
+            where=str(path),
+            allowed=str(version),
         )
     return data
 
@@ -101,6 +106,8 @@ def validate(model: type[Model], data: Mapping[str, Any], where: str, *, next_co
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
+        if error.error_count() > MAX_NAMED_FAULTS:
+            raise InputError(f"{error.error_count():,} faults", where=where, next_command=next_command) from None
         faults = [f"{_path(fault['loc'])}: {_message(fault)}" for fault in error.errors()]
     if len(faults) > MAX_SHOWN_FAULTS:
         faults = [*faults[:MAX_SHOWN_FAULTS], f"and {len(faults) - MAX_SHOWN_FAULTS} more"]
@@ -109,9 +116,17 @@ def validate(model: type[Model], data: Mapping[str, Any], where: str, *, next_co
 
 def _message(fault: Mapping[str, Any]) -> str:
     message = str(fault["msg"]).removeprefix("Value error, ")
-    value = repr(fault.get("input"))
-    shown = value if len(value) <= 60 else value[:57] + "..."
-    return f"{message[:1].lower()}{message[1:]}" + ("" if fault["type"] == "missing" else f", not {shown}")
+    return f"{message[:1].lower()}{message[1:]}" + (
+        "" if fault["type"] == "missing" else f", not {_shown(fault.get('input'))}"
+    )
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested very deep, or a number of very many digits
+        return f"this {type(value).__name__}"
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _path(location: tuple[int | str, ...]) -> str:
@@ -124,6 +139,11 @@ def _path(location: tuple[int | str, ...]) -> str:
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Write one JSON document atomically, laid out for reading and diffing. NaN is refused."""
     write_text(path, format_json(data) + "\n")
+
+
+def rounded(value: float, digits: int) -> float:
+    """A number for a file, rounded; one that would vanish stays as it is, so that what is above 0 is read as that."""
+    return round(value, digits) or value
 
 
 def format_json(value: Any, indent: int = 0) -> str:  # noqa: ANN401 - JSON is any type
@@ -150,18 +170,14 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file atomically; InputError when the folder cannot be written or the disk is full."""
-    temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        with part_file(path) as part:
+            with part.open("xb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            part.chmod(0o644)
+            part.replace(path)
     except OSError as error:
         raise InputError(f"cannot be written ({error.strerror})", where=str(path)) from None
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from hwsearch.device import Device, Setup, StatedPrecision
 from hwsearch.errors import FaultsError, InputError, nearest_name
-from hwsearch.json_file import Document, read_json, validate, write_json
+from hwsearch.json_file import Document, read_json, rounded, validate, write_json
 from hwsearch.latency import Fidelity, NoiseFloor
 from hwsearch.notation import parse
 from hwsearch.operation import PARTS, Op, Part, parse_op
@@ -94,7 +94,10 @@ class LatencyTable:
         return pandas.DataFrame(rows)
 
 
-_Positive = Annotated[float, Field(gt=0, lt=1e9)]
+_MAX_MS = 999_999_999.0
+"""Of any latency: far more than any, and no more when it is rounded for the file."""
+
+_Positive = Annotated[float, Field(gt=0, le=_MAX_MS)]
 _Share = Annotated[float, Field(ge=0)]
 _ProfileKey = Annotated[str, Field(pattern=rf"^[0-9]{{1,5}}/({'|'.join(PARTS)})$")]
 
@@ -123,7 +126,7 @@ class SetupModel(Document):
 
 
 class _OpModel(Document):
-    latency_ms: float = Field(ge=0, lt=1e9)
+    latency_ms: float = Field(ge=0, le=_MAX_MS)
     parts_ms: dict[Part, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     occurrences: int = Field(ge=0)
 
@@ -304,7 +307,7 @@ def _session_document(session: Session) -> dict[str, Any]:
         entry: dict[str, Any] = {
             "text": network.text,
             "role": network.role,
-            "samples_ms": [round(ms, 5) for ms in network.samples_ms],
+            "samples_ms": [rounded(ms, 5) for ms in network.samples_ms],
         }
         if network.profile:
             entry["profile"] = {key: [round(ms, 5), nodes] for key, (ms, nodes) in network.profile.items()}

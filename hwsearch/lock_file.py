@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hwsearch.errors import InputError
+from hwsearch.part_file import lives, part_file
 
 SUFFIX = ".lock"
 SETTLE_S = 0.1
@@ -75,20 +76,13 @@ class LockFile:
                 where=str(self._file),
                 next_command=f"wait for it to end; if it is no hwsearch, rm {self._lock}",
             )
-        self._write_own().replace(self._lock)
+        with part_file(self._lock) as own:
+            own.write_text(self._text, encoding="utf-8")
+            own.replace(self._lock)
         time.sleep(SETTLE_S)
         if not self._is_own():
             raise InputError("another process has just gone on with it", where=str(self._file))
         return True
-
-    def _write_own(self) -> Path:
-        own = self._lock.with_name(f"{self._lock.name}.{os.getpid()}.part")
-        try:
-            own.write_text(self._text, encoding="utf-8")
-        except BaseException:
-            own.unlink(missing_ok=True)
-            raise
-        return own
 
     def _is_own(self) -> bool:
         return self._lock.exists() and self._lock.read_text(encoding="utf-8") == self._text
@@ -114,14 +108,4 @@ def _is_at_work(owner: dict[str, Any], is_held: bool) -> bool:
         return False
     if owner.get("host") != platform.node() or os.name != "posix":
         return True  # whether it lives cannot be known from here
-    return is_held if pid == os.getpid() else _lives(pid)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
+    return is_held if pid == os.getpid() else lives(pid)

@@ -14,7 +14,7 @@ from pydantic import Field
 from hwsearch.architecture import Architecture
 from hwsearch.device import Setup
 from hwsearch.errors import FaultsError, InputError
-from hwsearch.json_file import Document, read_json, validate, write_json
+from hwsearch.json_file import Document, read_json, rounded, validate, write_json
 from hwsearch.latency import DRIFT_LIMIT, FloatArray, levels, noise_floor, noise_warnings
 from hwsearch.latency_table import SetupModel, setup_document
 from hwsearch.notation import parse
@@ -109,14 +109,14 @@ class _MeasurementModel(Document):
 def save_measurement(measurement: Measurement, path: Path) -> None:
     """Write the samples and their setup atomically."""
     networks: list[dict[str, Any]] = [
-        {"text": each.text, "samples_ms": [round(float(ms), 5) for ms in measurement.samples_ms[:, index]]}
+        {"text": each.text, "samples_ms": [rounded(float(ms), 5) for ms in measurement.samples_ms[:, index]]}
         for index, each in enumerate(measurement.architectures)
     ]
     document = {
         "format": FORMAT,
         "version": VERSION,
         "setup": setup_document(measurement.setup),
-        "level": round(measurement.level, 5),
+        "level": rounded(measurement.level, 5),
         "networks": networks,
     }
     write_json(path, document)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from hwsearch.architecture import Architecture
-from hwsearch.json_file import Document
+from hwsearch.json_file import Document, rounded
 from hwsearch.notation import parse
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class NetworkRecord:
     def to_document(self) -> dict[str, Any]:
         """The JSON object of this network; ``proxy_score`` and ``latency_ms_by_table`` only where there is one."""
         proxy: dict[str, Any] = {} if self.proxy_score is None else {"proxy_score": self.proxy_score}
-        tables = {name: _rounded(ms) for name, ms in self.latency_ms_by_table}
+        tables = {name: rounded(ms, 4) for name, ms in self.latency_ms_by_table}
         return {
             "name": self.name,
             "role": self.role,
@@ -121,4 +121,4 @@ def to_frame(records: Iterable[NetworkRecord]) -> pandas.DataFrame:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+    return None if value is None else rounded(value, 4)

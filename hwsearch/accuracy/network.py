@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsearch.accuracy.domain import CODES_PER_STAGE, NUM_STAGES
-from hwsearch.errors import FaultsError, InputError
+from hwsearch.errors import FaultsError, HwsearchError, InputError
 
 Float32Array = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
@@ -104,13 +104,10 @@ def load_network(path: Path) -> Network:
     if path.stat().st_size > _MAX_BYTES:
         raise InputError("the file is too large for a fitted predictor", where=str(path), next_command=advice)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [name for name in (*ARRAYS, "metadata") if name not in archive.files]
-            if missing:
-                raise FaultsError(str(path), [f"{name}: is missing" for name in missing], next_command=advice)
-            arrays = {name: archive[name] for name in ARRAYS}
-            metadata = json.loads(str(archive["metadata"]))
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+        arrays, metadata = _read(path, advice)
+    except HwsearchError:
+        raise
+    except Exception as error:  # NumPy, zipfile and zlib raise whatever they come upon in a damaged file
         raise InputError(f"not a fitted predictor ({error})", where=str(path), next_command=advice) from error
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
         raise InputError("metadata.format is another", where=str(path), allowed=FORMAT, next_command=advice)
@@ -119,6 +116,20 @@ def load_network(path: Path) -> Network:
     if found:
         raise FaultsError(str(path), found, next_command=advice)
     return network
+
+
+def _read(path: Path, advice: str) -> tuple[dict[str, npt.NDArray[Any]], object]:
+    """The arrays and the metadata of an npz; the faults of one whose members are not arrays, or too large."""
+    with zipfile.ZipFile(path) as packed:
+        if sum(member.file_size for member in packed.infolist()) > _MAX_BYTES:
+            raise InputError("the file is too large for a fitted predictor", where=str(path), next_command=advice)
+    with np.load(path, allow_pickle=False) as archive:
+        found = {name: archive[name] for name in (*ARRAYS, "metadata") if name in archive.files}
+    wrong = [f"{name}: is missing" for name in (*ARRAYS, "metadata") if name not in found]
+    wrong += [f"{name}: is no array" for name in found if not isinstance(found[name], np.ndarray)]
+    if wrong:
+        raise FaultsError(str(path), wrong, next_command=advice)
+    return found, json.loads(str(found.pop("metadata")))
 
 
 class Evaluator:

@@ -7,6 +7,8 @@ source's raw result files (``result_*.json``, one a network) is read to the same
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,9 @@ MIN_ROWS = 200
 
 MAX_ROWS = 12_000
 """An exact Gaussian process holds matrices of rows times rows: more would not fit in memory."""
+
+MAX_BYTES = 32 * 1024 * 1024
+"""Of a table's file: 12,000 networks with 2 KiB about each."""
 
 _FIELDS = ("expand", "kernel", "repeats", "se")
 _MAX_LINES_NAMED = 5
@@ -107,14 +112,24 @@ def read_table(path: Path, *, min_rows: int = MIN_ROWS) -> TrainedNetworks:
 
 
 def _read_csv(path: Path) -> pandas.DataFrame:
+    """The cells as they stand; a row that ends early goes on with empty ones."""
     import pandas
 
-    if not path.is_file():
-        raise InputError("there is no such file", where=str(path))
+    lines = csv.reader(io.StringIO(read_text(path, MAX_BYTES).removeprefix("\ufeff")), skipinitialspace=True)
     try:
-        return pandas.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True).fillna("")
-    except (ValueError, OSError) as error:
-        raise InputError(f"not a CSV table ({error})", where=str(path)) from error
+        header, *rows = [row for row in lines if row] or [[]]
+    except csv.Error as error:
+        raise InputError(f"not a CSV table ({error})", where=str(path)) from None
+    # pandas would take the first cells of a longer row for an index, and very long for a very long one
+    longer = [number for number, row in enumerate(rows, start=2) if len(row) > len(header)]
+    if longer:
+        named = ", ".join(f"line {number}" for number in longer[:_MAX_LINES_NAMED])
+        more = f" and {len(longer) - _MAX_LINES_NAMED} more" if len(longer) > _MAX_LINES_NAMED else ""
+        raise InputError(f"more cells than the {len(header)} columns of the header: {named}{more}", where=str(path))
+    columns = {name: place for place, name in reversed(list(enumerate(header)))}
+    return pandas.DataFrame(
+        {name: [row[place] if place < len(row) else "" for row in rows] for name, place in columns.items()}, dtype=str
+    )
 
 
 def _read_results(folder: Path) -> pandas.DataFrame:

@@ -23,6 +23,8 @@ from hwsearch.notation import parse
 from hwsearch.stage_arrays import StageArrays, to_architectures
 
 MAX_ROWS = 100_000
+MAX_BYTES = 64 * 1024 * 1024
+"""Of a table's file: so many rows, and 600 characters about each."""
 _MAX_FAULTS = 20
 _MAX_NAMED = 5
 
@@ -80,7 +82,7 @@ class TableSignal:
 
 def load(path: Path) -> TableSignal:
     """The signal of a CSV file; FaultsError with every fault and its line, InputError if it is no such table."""
-    rows = csv.DictReader(io.StringIO(read_text(path)), skipinitialspace=True)
+    rows = csv.DictReader(io.StringIO(read_text(path, MAX_BYTES)), skipinitialspace=True)
     try:
         missing = [name for name in ("text", "top1") if name not in (rows.fieldnames or ())]
         if missing:

@@ -229,5 +229,5 @@ def _difference(old: str, new: str) -> str:
     try:
         was, asked = json.loads(old), json.loads(new)
         return ", ".join(key for key in asked if was.get(key) != asked[key]) or "the question"
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return "the question"

@@ -18,6 +18,8 @@ from hwsearch.importing import huggingface_config, keras_config, python_source, 
 from hwsearch.json_file import parse_json, read_text
 
 MAX_BYTES = 4 * 1024 * 1024
+MAX_SOURCE = 512 * 1024
+"""Characters of a Python file: four times the longest of timm's; a syntax tree takes hundreds of times its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,10 @@ def read_foreign(path: Path, *, resolution: int | None = None, num_classes: int 
     text = read_text(path, MAX_BYTES)
     if text.lstrip()[:1] in ("{", "["):
         return _from_json(parse_json(text, str(path)), path, resolution, num_classes)
+    if len(text) > MAX_SOURCE:
+        raise InputError(
+            f"a Python file of {len(text):,} characters", where=str(path), allowed=f"at most {MAX_SOURCE:,}"
+        )
     kind, architecture = python_source.read(text, str(path), resolution, num_classes)
     return Imported(kind, architecture)
 
