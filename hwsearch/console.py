@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
     from rich.table import Table
 
-    from hwsearch.profiler import Progress
+    from hwsearch.profiling.profiler import Progress
 
 NARROW = 80
 """Columns of the terminal that every table should fit."""

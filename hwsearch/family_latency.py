@@ -10,7 +10,7 @@ from hwsearch.device import Setup
 from hwsearch.errors import MissingOpError
 from hwsearch.estimate import TableEstimator
 from hwsearch.family import DeviceLatency, Family
-from hwsearch.measurement import Measurement
+from hwsearch.profiling.measurement import Measurement
 
 
 def measured_ms(measurement: Measurement) -> dict[Architecture, float]:

@@ -23,12 +23,12 @@ from hwsearch.estimate import TableEstimator
 from hwsearch.export import able, export
 from hwsearch.family import Family, load_family, save_family
 from hwsearch.family_latency import measured_ms, with_measurements, with_predictions
-from hwsearch.in_context import reference_walls
 from hwsearch.judge import judge
 from hwsearch.latency_table import LatencyTable, load_table, save_table
-from hwsearch.measurement import Measurement, load_measurement, measure, save_measurement
 from hwsearch.preset import SUFFIX, Preset, reference_preset, save_preset
-from hwsearch.profiler import ProfileSettings, Progress, journal_of, plan, profile, references
+from hwsearch.profiling.in_context import reference_walls
+from hwsearch.profiling.measurement import Measurement, load_measurement, measure, save_measurement
+from hwsearch.profiling.profiler import ProfileSettings, Progress, journal_of, plan, profile, references
 from hwsearch.record import NetworkRecord
 from hwsearch.report import write_report
 from hwsearch.run_directory import RunDirectory, Summary, load_summary, save_summary

@@ -18,9 +18,9 @@ from hwsearch.cli import run
 from hwsearch.evolution.settings import SearchSettings
 from hwsearch.family import load_family
 from hwsearch.latency_table import load_table, save_table
-from hwsearch.measurement import load_measurement
 from hwsearch.notation import parse
 from hwsearch.preset import reference_preset, reference_presets
+from hwsearch.profiling.measurement import load_measurement
 from hwsearch.space_file import load_space
 
 COMMANDS = (

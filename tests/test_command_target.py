@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from hwsearch import timing
 from hwsearch.errors import UnavailableError
 from hwsearch.estimate import TableEstimator
 from hwsearch.latency_table import load_table, save_table
 from hwsearch.operation import ops
-from hwsearch.profiler import ProfileSettings, journal_of, plan, profile
+from hwsearch.profiling import timing
+from hwsearch.profiling.profiler import ProfileSettings, journal_of, plan, profile
 from hwsearch.runtimes import RuntimeOptions, command_runtime, open_runtime
 from hwsearch.search_space import SearchSpace, StageSpace
 

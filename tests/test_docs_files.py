@@ -14,7 +14,6 @@ from fakes import tiny_space
 from markdown_pages import ROOT, blocks, sections
 from schema_checking import faults
 
-from hwsearch import profiler
 from hwsearch.accuracy import command, table, user_table
 from hwsearch.cost import cost
 from hwsearch.errors import HwsearchError, InputError
@@ -24,10 +23,11 @@ from hwsearch.family import family_document, load_family
 from hwsearch.journal import Journal
 from hwsearch.json_file import parse_json, read_json, validate, write_json
 from hwsearch.latency_table import load_table
-from hwsearch.measurement import load_measurement
 from hwsearch.networks import find_networks
 from hwsearch.preset import load_preset, reference_preset, reference_presets, save_preset
-from hwsearch.profiler import ProfileSettings, plan, profile
+from hwsearch.profiling import profiler
+from hwsearch.profiling.measurement import load_measurement
+from hwsearch.profiling.profiler import ProfileSettings, plan, profile
 from hwsearch.run_directory import RunDirectory, load_summary
 from hwsearch.runtimes import RuntimeOptions, open_runtime
 from hwsearch.scaling import scale_family

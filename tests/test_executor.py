@@ -10,9 +10,9 @@ import pytest
 from hwsearch.errors import InputError, UnavailableError
 from hwsearch.executor import SerialExecutor, named
 from hwsearch.notation import parse
-from hwsearch.remote_measurement import RemoteTarget, measure_remotely
+from hwsearch.profiling.remote_measurement import RemoteTarget, measure_remotely
+from hwsearch.profiling.timing import MIN_ROUNDS
 from hwsearch.runtimes import RuntimeOptions, open_runtime
-from hwsearch.timing import MIN_ROUNDS
 
 NETWORKS = tuple(
     parse(f"r32 swish stem_c8 ds_r1_k3_s1_e1_c8 ir_r1_k{kernel}_s2_e4_c16 head_c32 classes10") for kernel in (3, 5)

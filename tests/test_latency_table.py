@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hwsearch.errors import FaultsError, InputError
 from hwsearch.latency import Fidelity
 from hwsearch.latency_table import find_table, load_table, save_table, to_document
-from hwsearch.profiler import ProfileSettings, plan, profile
+from hwsearch.profiling.profiler import ProfileSettings, plan, profile
 
 SETTINGS = ProfileSettings(covers=1, held_out=2, seconds=0.1, command="hwsearch profile")
 

@@ -17,10 +17,10 @@ from hwsearch.evolution.settings import SearchSettings
 from hwsearch.family import load_family
 from hwsearch.family_latency import with_predictions
 from hwsearch.latency_table import load_table
-from hwsearch.measurement import load_measurement
 from hwsearch.pipeline import Listener, RunSettings, run
 from hwsearch.preset import load_preset, reference_preset
-from hwsearch.profiler import ProfileSettings
+from hwsearch.profiling.measurement import load_measurement
+from hwsearch.profiling.profiler import ProfileSettings
 from hwsearch.run_directory import RunDirectory, load_summary, save_summary, summary_document
 from hwsearch.space_file import load_space
 

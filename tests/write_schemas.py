@@ -15,8 +15,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from hwsearch import family, latency_table, measurement, preset, run_directory, space_file
+from hwsearch import family, latency_table, preset, run_directory, space_file
 from hwsearch.evolution import state
+from hwsearch.profiling import measurement
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "schema"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hwsearch import console
 from hwsearch.budget import Budget
 from hwsearch.evolution.certify import Bounded, Certificate, certify, refuse_uncertifiable
-from hwsearch.profiler import Progress
+from hwsearch.profiling.profiler import Progress
 from hwsearch.run_directory import Summary
 from hwsearch.winners import Question, make_scorer
 

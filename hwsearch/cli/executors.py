@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from hwsearch.architecture import Architecture
     from hwsearch.executor import Executor
-    from hwsearch.measurement import Measurement
-    from hwsearch.profiler import OnProgress
+    from hwsearch.profiling.measurement import Measurement
+    from hwsearch.profiling.profiler import OnProgress
     from hwsearch.runtimes import Runtime
 
 PREFIX = "command:"
@@ -65,9 +65,9 @@ def time_networks(
     tell: OnProgress,
 ) -> Measurement:
     """Whole networks in shuffled rounds, on the executor or here."""
-    from hwsearch.measurement import measure
-    from hwsearch.profiler import Progress
-    from hwsearch.remote_measurement import RemoteTarget, measure_remotely
+    from hwsearch.profiling.measurement import measure
+    from hwsearch.profiling.profiler import Progress
+    from hwsearch.profiling.remote_measurement import RemoteTarget, measure_remotely
 
     def on_progress(done: int, total: int) -> None:
         tell(Progress("timing networks", done, total))

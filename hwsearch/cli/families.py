@@ -22,8 +22,8 @@ from hwsearch.scaling import Law, scale_family
 
 if TYPE_CHECKING:
     from hwsearch.coefficients import Source, Style
-    from hwsearch.measurement import Measurement
-    from hwsearch.profiler import Progress
+    from hwsearch.profiling.measurement import Measurement
+    from hwsearch.profiling.profiler import Progress
     from hwsearch.runtimes import Runtime
 
 RUNS = Path("runs")
@@ -46,7 +46,7 @@ class Base:
         if self.run is None or not self.run.measured.exists():
             return families
         from hwsearch.family_latency import with_measurements
-        from hwsearch.measurement import load_measurement
+        from hwsearch.profiling.measurement import load_measurement
 
         measurement = load_measurement(self.run.measured)
         return [with_measurements(family, measurement) for family in families]
@@ -117,8 +117,8 @@ def measured_beside_published(
 ) -> tuple[list[Family], Measurement]:
     """Every member measured on a runtime, in the same shuffled rounds as the published networks of up to its size."""
     from hwsearch.family_latency import with_measurements
-    from hwsearch.measurement import measure
-    from hwsearch.profiler import Progress
+    from hwsearch.profiling.measurement import measure
+    from hwsearch.profiling.profiler import Progress
 
     members = [variant.architecture for family in families for variant in family.variants]
     largest = max(_macs(each) for each in members)

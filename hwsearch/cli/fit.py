@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hwsearch import console
 from hwsearch.accuracy.fitting import QUICK, FitSettings, fit
-from hwsearch.profiler import Progress
+from hwsearch.profiling.profiler import Progress
 
 
 def fit_predictor(data: Path, output: Path, seed: int, quick: bool, source: str, scheme: str) -> None:

@@ -100,7 +100,7 @@ def read_off(table: LatencyTable, base: Architecture, style: Style, name: str) -
 
 def measured_on(runtime: Runtime) -> Stopwatch:
     """Latency measured on a target, each network beside the first one asked for, so that drift cancels."""
-    from hwsearch.measurement import measure
+    from hwsearch.profiling.measurement import measure
 
     first: list[Architecture] = []
     level: list[float] = []

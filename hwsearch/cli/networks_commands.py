@@ -29,8 +29,8 @@ from hwsearch.cli.options import (
 
 if TYPE_CHECKING:
     from hwsearch.estimate import TableEstimator
-    from hwsearch.measurement import Measurement
     from hwsearch.preset import Preset
+    from hwsearch.profiling.measurement import Measurement
     from hwsearch.record import NetworkRecord
 
 
@@ -179,7 +179,7 @@ def measure(
     from hwsearch.cli.executors import executor_for_target, time_networks
     from hwsearch.judge import judge
     from hwsearch.networks import find_networks
-    from hwsearch.profiler import same_setup
+    from hwsearch.profiling.profiler import same_setup
 
     presets = find_networks(nets or [], file)
     estimator = open_estimator(table)

@@ -56,7 +56,7 @@ def run(
     from hwsearch.budget import parse_budgets
     from hwsearch.pipeline import Listener, RunSettings
     from hwsearch.pipeline import run as tell
-    from hwsearch.profiler import ProfileSettings
+    from hwsearch.profiling.profiler import ProfileSettings
     from hwsearch.run_directory import summary_document
     from hwsearch.space_file import load_space
 
@@ -92,7 +92,7 @@ def _source(
     target: str | None, table: str | None, threads: int, batch: int, precision: str
 ) -> tuple[Runtime | None, LatencyTable | None]:
     """What a run measures with and starts from: a target, a table, or both."""
-    from hwsearch.profiler import same_setup
+    from hwsearch.profiling.profiler import same_setup
 
     loaded = open_table(table) if table else None
     if loaded is not None and target is None:

@@ -200,7 +200,7 @@ def _searched(
 
 
 def _show(bars: ProgressBars, step: str, done: int, total: int) -> None:
-    from hwsearch.profiler import Progress
+    from hwsearch.profiling.profiler import Progress
 
     bars(Progress(step, done, total))
 
@@ -240,7 +240,7 @@ def _with_latencies(
         return families, []
     files = write_families(families, output)
     if measurement is not None:
-        from hwsearch.measurement import save_measurement
+        from hwsearch.profiling.measurement import save_measurement
 
         save_measurement(measurement, output / MEASURED)
         files.append(output / MEASURED)

@@ -190,7 +190,7 @@ def _table_for(
     """The table given; or the target's, measured now unless it lies here already; or none."""
     from hwsearch import console
     from hwsearch.latency_table import load_table, save_table
-    from hwsearch.profiler import ProfileSettings, journal_of, plan, profile, same_setup
+    from hwsearch.profiling.profiler import ProfileSettings, journal_of, plan, profile, same_setup
 
     if table is not None or target is None:
         return open_table(table) if table else None

@@ -25,7 +25,7 @@ from hwsearch.cli.options import (
 
 if TYPE_CHECKING:
     from hwsearch.latency_table import LatencyTable, Session
-    from hwsearch.profiler import Planned, ProfileSettings
+    from hwsearch.profiling.profiler import Planned, ProfileSettings
     from hwsearch.runtimes import Runtime
 
 
@@ -92,8 +92,8 @@ def profile(
     """
     from hwsearch import console
     from hwsearch.latency_table import save_table
-    from hwsearch.profiler import ProfileSettings, drop_finished, journal_of
-    from hwsearch.profiler import profile as measure_table
+    from hwsearch.profiling.profiler import ProfileSettings, drop_finished, journal_of
+    from hwsearch.profiling.profiler import profile as measure_table
 
     settings = ProfileSettings(seed, covers, held_out, seconds, command_line())
     runtime = open_target(target, threads, batch, precision)
@@ -121,7 +121,7 @@ def _plan(
     from hwsearch.errors import InputError
     from hwsearch.latency_table import load_table
     from hwsearch.networks import find_networks
-    from hwsearch.profiler import plan, plan_networks, same_setup
+    from hwsearch.profiling.profiler import plan, plan_networks, same_setup
     from hwsearch.space_file import load_space
 
     if not networks:
@@ -201,9 +201,9 @@ def validate(
     from hwsearch.errors import InputError, UnavailableError
     from hwsearch.estimate import TableEstimator
     from hwsearch.latency_table import fidelity_document
-    from hwsearch.profiler import Progress, same_setup
+    from hwsearch.profiling.profiler import Progress, same_setup
+    from hwsearch.profiling.validation import validate as put_to_test
     from hwsearch.space_file import load_space
-    from hwsearch.validation import validate as put_to_test
 
     if not 2 <= networks <= 10_000:
         raise InputError(f"{networks} networks", allowed="2..10000")
@@ -245,8 +245,8 @@ def merge(
       hwsearch merge monday.json tuesday.json -o both.json
     """
     from hwsearch.errors import InputError
-    from hwsearch.in_context import merge as join
     from hwsearch.latency_table import save_table
+    from hwsearch.profiling.in_context import merge as join
 
     if len(tables) < 2:
         raise InputError("one table is nothing to merge", allowed="two or more")
@@ -264,7 +264,7 @@ def fit_tables(
     """Solve the shipped tables of public devices from Accel-NASBench's measurements."""
     from hwsearch import console
     from hwsearch.latency_table import SUFFIX, save_table
-    from hwsearch.public_tables import fit_tables as solve_tables
+    from hwsearch.profiling.public_tables import fit_tables as solve_tables
 
     for name, table in solve_tables(data, lambda name: console.say(f"solving {name}")).items():
         path = output / f"{name}{SUFFIX}"

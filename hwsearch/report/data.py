@@ -16,8 +16,8 @@ from hwsearch.estimate import Row, TableEstimator
 from hwsearch.family import Family, load_family
 from hwsearch.latency import Fidelity
 from hwsearch.latency_table import LatencyTable, load_table
-from hwsearch.measurement import load_measurement
 from hwsearch.operation import ops, stage_labels
+from hwsearch.profiling.measurement import load_measurement
 from hwsearch.record import NetworkRecord
 from hwsearch.report.evidence import Point, held_out_points
 from hwsearch.report.family_data import FamilyData, family_data

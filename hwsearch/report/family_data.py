@@ -18,8 +18,8 @@ from hwsearch.device import Setup
 from hwsearch.estimate import TableEstimator
 from hwsearch.family import DeviceLatency, Family, Variant
 from hwsearch.family_latency import measured_ms, predicted_ms
-from hwsearch.measurement import Measurement
 from hwsearch.preset import Preset, reference_presets
+from hwsearch.profiling.measurement import Measurement
 from hwsearch.report.wording import conditions, network_name, taken_on
 
 Line = Literal["b", "lite", "published-b", "published-lite", ""]

@@ -8,7 +8,7 @@ from pathlib import Path
 from hwsearch.errors import InputError
 from hwsearch.family import SUFFIX, Family, load_family
 from hwsearch.json_file import write_text
-from hwsearch.measurement import load_measurement
+from hwsearch.profiling.measurement import load_measurement
 from hwsearch.report.data import Notice
 from hwsearch.report.family_data import FamilyData, family_data
 from hwsearch.report.family_figure import family_figure

@@ -23,8 +23,8 @@ from isolated_models import RunMs, load_onnxruntime
 from hwsearch.graph import INPUT_NAME, to_onnx
 from hwsearch.latency import levels, noise_floor
 from hwsearch.preset import reference_preset
+from hwsearch.profiling.timing import RUNS_A_TURN
 from hwsearch.quantisation import quantised
-from hwsearch.timing import RUNS_A_TURN
 
 NETWORKS = ("efficientnet-b0", "efficientnet-lite0", "mobilenet-v2", "mnasnet-a1")
 CALIBRATION_IMAGES = 4

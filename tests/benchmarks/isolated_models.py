@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 
 from hwsearch.graph import IR_VERSION, OPSET, block_to_onnx
 from hwsearch.operation import Layer, Op, layers
-from hwsearch.timing import RUNS_A_TURN
+from hwsearch.profiling.timing import RUNS_A_TURN
 
 NULL = "null"
 """The call that does nothing: what every other call costs beyond its work."""

@@ -14,17 +14,17 @@ import numpy as np
 from isolated_models import Isolated, model_makers
 
 from hwsearch.architecture import Architecture
-from hwsearch.covering import cover
 from hwsearch.device import Device, Setup
 from hwsearch.json_file import write_json
 from hwsearch.latency import FloatArray
 from hwsearch.latency_table import setup_document
 from hwsearch.notation import parse
-from hwsearch.profiler import PROFILED_RUNS, references, typical_run
+from hwsearch.profiling.covering import cover
+from hwsearch.profiling.profiler import PROFILED_RUNS, references, typical_run
+from hwsearch.profiling.timing import time_rounds
 from hwsearch.runtimes import Runtime, RuntimeOptions, open_runtime
 from hwsearch.search_space import SearchSpace
 from hwsearch.space_file import load_space
-from hwsearch.timing import time_rounds
 
 FORMAT, VERSION = "hwsearch-latency-methods", 1
 EXTRA, HELD_OUT, REFERENCE = "extra", "held_out", "reference"
@@ -70,7 +70,7 @@ class Evidence:
 
 
 def planned_networks(space: SearchSpace, settings: Settings) -> list[tuple[Architecture, str]]:
-    """Covers, as many random networks again, held-out ones, references; drawn as ``hwsearch.profiler.plan`` does."""
+    """Covers, as many random networks again, held-out ones, references; drawn as ``profiler.plan`` does."""
     rng = np.random.default_rng([settings.seed, 1])
     rows = [(row, f"cover {number + 1}") for number in range(settings.covers) for row in cover(space, rng)]
     rows += [(row, EXTRA) for row in space.sample(len(rows), rng)]

@@ -13,12 +13,12 @@ from latency_evidence import EXTRA, HELD_OUT, REFERENCE, Evidence, Timed, sample
 from hwsearch.architecture import Architecture
 from hwsearch.cost import cost
 from hwsearch.estimate import TableEstimator
-from hwsearch.in_context import solve
 from hwsearch.latency import FloatArray, NoiseFloor, levels, noise_floor
 from hwsearch.latency_table import MeasuredNetwork, Session
 from hwsearch.least_squares import fit_additive
 from hwsearch.notation import parse
 from hwsearch.operation import Op, layers, ops
+from hwsearch.profiling.in_context import solve
 
 OURS = "in context: shares, node cost, affine (hwsearch)"
 

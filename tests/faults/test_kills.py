@@ -19,7 +19,7 @@ import pytest
 from command_lines import READY, error_lines, finish, hwsearch, start
 
 from hwsearch.latency_table import load_table
-from hwsearch.profiler import ProfileSettings, plan
+from hwsearch.profiling.profiler import ProfileSettings, plan
 from hwsearch.run_directory import RunDirectory, load_summary
 from hwsearch.space_file import load_space
 

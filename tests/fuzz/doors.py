@@ -29,12 +29,12 @@ from hwsearch.family import family_document, load_family, save_family
 from hwsearch.importing import read_foreign
 from hwsearch.journal import Journal
 from hwsearch.latency_table import load_table, save_table, to_document
-from hwsearch.measurement import load_measurement, save_measurement
 from hwsearch.networks import find_networks
 from hwsearch.notation import parse
 from hwsearch.preset import Preset, load_preset, save_preset
 from hwsearch.preset import to_document as preset_document
-from hwsearch.profiler import _Measurement, plan
+from hwsearch.profiling.measurement import load_measurement, save_measurement
+from hwsearch.profiling.profiler import _Measurement, plan
 from hwsearch.run_directory import RunDirectory, load_summary, save_summary, summary_document
 from hwsearch.runtimes.command_runtime import CommandNetwork
 from hwsearch.space_file import read_space

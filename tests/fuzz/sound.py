@@ -31,11 +31,11 @@ from hwsearch.export import export
 from hwsearch.family import DeviceLatency, Family, Variant, family_document
 from hwsearch.latency import Fidelity, NoiseFloor
 from hwsearch.latency_table import to_document
-from hwsearch.measurement import Measurement, save_measurement
 from hwsearch.notation import parse
 from hwsearch.preset import reference_preset, reference_presets
 from hwsearch.preset import to_document as preset_document
-from hwsearch.profiler import ProfileSettings, plan, profile
+from hwsearch.profiling.measurement import Measurement, save_measurement
+from hwsearch.profiling.profiler import ProfileSettings, plan, profile
 from hwsearch.record import NetworkRecord
 from hwsearch.run_directory import Summary, summary_document
 from hwsearch.scoring import Scorer

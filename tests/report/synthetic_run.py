@@ -16,9 +16,9 @@ from hwsearch.estimate import TableEstimator
 from hwsearch.family import DeviceLatency, Family, Variant, save_family
 from hwsearch.latency import NoiseFloor, fidelity
 from hwsearch.latency_table import LatencyTable, MeasuredNetwork, OpLatency, Session, save_table
-from hwsearch.measurement import Measurement, save_measurement
 from hwsearch.operation import Op, layers, ops
 from hwsearch.preset import reference_preset
+from hwsearch.profiling.measurement import Measurement, save_measurement
 from hwsearch.record import NetworkRecord, RecordRole
 from hwsearch.report.evidence import held_out_points
 from hwsearch.run_directory import RunDirectory, Summary, save_summary

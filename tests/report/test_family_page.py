@@ -14,8 +14,8 @@ from hwsearch.coefficients import PUBLISHED_B
 from hwsearch.cost import cost
 from hwsearch.errors import FaultsError, InputError
 from hwsearch.family import DeviceLatency, load_family, save_family
-from hwsearch.measurement import save_measurement
 from hwsearch.preset import reference_preset, reference_presets
+from hwsearch.profiling.measurement import save_measurement
 from hwsearch.report import report_data, write_family_report, write_report
 from hwsearch.report.family_data import family_data
 from hwsearch.report.family_figure import family_figure

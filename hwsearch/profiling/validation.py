@@ -9,10 +9,10 @@ import numpy as np
 
 from hwsearch.architecture import Architecture
 from hwsearch.estimate import TableEstimator
-from hwsearch.in_context import reference_walls
 from hwsearch.latency import Fidelity, fidelity, noise_floor
-from hwsearch.measurement import Measurement, measure
-from hwsearch.profiler import references
+from hwsearch.profiling.in_context import reference_walls
+from hwsearch.profiling.measurement import Measurement, measure
+from hwsearch.profiling.profiler import references
 from hwsearch.runtimes import Runtime
 
 

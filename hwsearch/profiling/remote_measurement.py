@@ -21,10 +21,10 @@ from hwsearch.errors import InputError
 from hwsearch.executor import Executor, Item
 from hwsearch.journal import Journal
 from hwsearch.latency import FloatArray
-from hwsearch.measurement import DEFAULT_SECONDS, Measurement
 from hwsearch.notation import parse
+from hwsearch.profiling.measurement import DEFAULT_SECONDS, Measurement
+from hwsearch.profiling.timing import MIN_ROUNDS, fastest_ms, order_of, rounds_within
 from hwsearch.runtimes import RuntimeOptions, open_runtime
-from hwsearch.timing import MIN_ROUNDS, fastest_ms, order_of, rounds_within
 
 Turn = tuple[int, int]
 """(round, network)."""

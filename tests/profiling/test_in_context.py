@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from fakes import SETUP, FakeRuntime, fake_parts, network_ms, op_ms, tiny_space
 
-from hwsearch import in_context
 from hwsearch.errors import InputError
 from hwsearch.estimate import TableEstimator
-from hwsearch.in_context import MIN_FIT_NETWORKS, held_out_fidelity, merge, solve
 from hwsearch.latency_table import MeasuredNetwork, Session, load_table, save_table
 from hwsearch.notation import parse
 from hwsearch.operation import ops
 from hwsearch.preset import reference_preset
-from hwsearch.profiler import Planned, ProfileSettings, plan, plan_networks, profile, references, typical_run
+from hwsearch.profiling import in_context
+from hwsearch.profiling.in_context import MIN_FIT_NETWORKS, held_out_fidelity, merge, solve
+from hwsearch.profiling.profiler import Planned, ProfileSettings, plan, plan_networks, profile, references, typical_run
 from hwsearch.space_file import load_space
 
 B0_SPACE = load_space("efficientnet-b0")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from fakes import FakeRuntime, network_ms, tiny_space
 
-from hwsearch import timing
 from hwsearch.errors import InputError, UnavailableError
-from hwsearch.timing import MAX_ROUNDS, MIN_ROUNDS, RUNS_A_TURN, time_rounds
+from hwsearch.profiling import timing
+from hwsearch.profiling.timing import MAX_ROUNDS, MIN_ROUNDS, RUNS_A_TURN, time_rounds
 
 SPACE = tiny_space()
 NETWORKS = [SPACE.decode(row) for row in SPACE.sample(7, np.random.default_rng(0))]

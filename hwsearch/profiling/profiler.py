@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 
 from hwsearch.architecture import Architecture
-from hwsearch.covering import cover
 from hwsearch.device import Setup
 from hwsearch.errors import InputError
-from hwsearch.in_context import solve
 from hwsearch.journal import Journal
 from hwsearch.latency import FloatArray, levels
 from hwsearch.latency_table import LatencyTable, MeasuredNetwork, Role, Session
 from hwsearch.preset import reference_preset
+from hwsearch.profiling.covering import cover
+from hwsearch.profiling.in_context import solve
+from hwsearch.profiling.timing import DEFAULT_SECONDS, time_rounds
 from hwsearch.runtimes import PartTimes, Runtime
 from hwsearch.search_space import Population, SearchSpace
-from hwsearch.timing import DEFAULT_SECONDS, time_rounds
 
 DEFAULT_COVERS = 3
 DEFAULT_HELD_OUT = 24

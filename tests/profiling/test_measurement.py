@@ -9,7 +9,7 @@ import pytest
 from fakes import SETUP, FakeRuntime, network_ms, tiny_space
 
 from hwsearch.errors import FaultsError, InputError
-from hwsearch.measurement import load_measurement, measure, save_measurement
+from hwsearch.profiling.measurement import load_measurement, measure, save_measurement
 
 SPACE = tiny_space()
 NETWORKS = [SPACE.decode(row) for row in SPACE.sample(4, np.random.default_rng(0))]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from fakes import random_space, tiny_space
 
-from hwsearch.covering import cover
 from hwsearch.operation import ops
+from hwsearch.profiling.covering import cover
 from hwsearch.space_file import load_space
 
 

@@ -18,8 +18,8 @@ from hwsearch.json_file import Document, read_json, rounded, validate, write_jso
 from hwsearch.latency import DRIFT_LIMIT, FloatArray, levels, noise_floor, noise_warnings
 from hwsearch.latency_table import SetupModel, setup_document
 from hwsearch.notation import parse
+from hwsearch.profiling.timing import time_rounds
 from hwsearch.runtimes import Runtime
-from hwsearch.timing import time_rounds
 
 FORMAT, VERSION = "hwsearch-measurement", 1
 DEFAULT_SECONDS = 15.0

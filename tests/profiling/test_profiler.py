@@ -12,7 +12,7 @@ from fakes import SETUP, FakeRuntime, tiny_space
 from hwsearch.errors import InputError, UnavailableError
 from hwsearch.operation import ops
 from hwsearch.preset import reference_preset
-from hwsearch.profiler import (
+from hwsearch.profiling.profiler import (
     PROFILED_RUNS,
     ProfileSettings,
     journal_of,
@@ -80,7 +80,7 @@ def test_interruptions_at_random_turns_change_nothing(tmp_path, uninterrupted, s
 
 def test_the_time_taken_before_an_interruption_is_counted(tmp_path, monkeypatch):
     clock = iter(range(1_000_000))  # a second passes whenever somebody looks
-    monkeypatch.setattr("hwsearch.profiler.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("hwsearch.profiling.profiler.time.monotonic", lambda: float(next(clock)))
     with pytest.raises(KeyboardInterrupt):
         measure(quiet(**interrupt_at(runs=[40])), tmp_path / "journal")
     events = [json.loads(line) for line in (tmp_path / "journal").read_text().splitlines()[1:]]
