@@ -128,12 +128,12 @@ class ProgressBars:
 
     def __call__(self, progress: Progress) -> None:
         """Show how far a step is."""
-        if self._rich is None:
-            if progress.step not in self._told and not progress.step.startswith("searching"):
-                self._told.add(progress.step)
-                say(f"  {progress.step} ...")
-            return
         label = progress.step.partition(" (")[0]
+        if self._rich is None:
+            if label not in self._told and label != "searching":
+                self._told.add(label)
+                say(f"  {label} ...")
+            return
         if label not in self._tasks:
             self._tasks[label] = self._rich.add_task(f"  {label}", total=progress.total)
         self._rich.update(self._tasks[label], completed=progress.done, total=progress.total)
