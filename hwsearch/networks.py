@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 from hwsearch.errors import InputError, nearest_name
+from hwsearch.family import SUFFIX as FAMILY_SUFFIX
+from hwsearch.family import load_family
 from hwsearch.importing import import_network
 from hwsearch.json_file import parse_json, read_text
 from hwsearch.notation import parse
@@ -38,13 +40,23 @@ def find_network(text: str) -> Preset:
 
 
 def find_networks(texts: list[str], file: Path | None = None) -> list[Preset]:
-    """All of them, and those of a file with one network a line (# starts a comment); at least one."""
-    found = [find_network(text) for text in texts]
+    """All of them, and those of a file with one network a line (# starts a comment); at least one.
+
+    A family's file stands for its members.
+    """
+    found = [preset for text in texts for preset in _members(text)]
     if file is not None:
         found += _from_lines(file)
     if not found:
         raise InputError("no network was given", allowed="NET..., or --file NETS.txt", next_command="hwsearch presets")
     return found
+
+
+def _members(text: str) -> list[Preset]:
+    path = Path(text.strip())
+    if not (text.strip().endswith(FAMILY_SUFFIX) and _exists(path)):
+        return [find_network(text)]
+    return [variant.preset() for variant in load_family(path).variants]
 
 
 def _exists(path: Path) -> bool:
@@ -68,7 +80,7 @@ def _from_lines(file: Path) -> list[Preset]:
         if not text:
             continue
         try:
-            found.append(find_network(text))
+            found += _members(text)
         except InputError as error:
             raise InputError(str(error), where=f"{file}, line {number}") from None
     return found

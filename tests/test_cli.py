@@ -313,6 +313,33 @@ def test_profile_measures_a_table_and_says_where(fake_device, tmp_path, capsys):
     assert run([*arguments, "--force"]) == 0
 
 
+@pytest.mark.parametrize("error", ["TypeError('of its own')", "UnavailableError('of its own')"])
+def test_an_interruption_that_a_library_makes_an_error_of_its_own_of(error):
+    """As NumPy does when Ctrl-C comes in the middle of a comparison: the KeyboardInterrupt is lost."""
+    program = f"""
+import os, signal, time
+from hwsearch import cli, networks
+from hwsearch.errors import UnavailableError
+
+def lose(*_):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+    except KeyboardInterrupt:
+        pass
+    raise {error}
+
+networks.find_networks = lose
+signal.signal(signal.SIGINT, signal.default_int_handler)
+cli.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, "estimate", "efficientnet-b0"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 130
+    assert done.stderr.splitlines() == ["error: interrupted; repeat the command to go on where it stopped"]
+
+
 def test_an_interrupted_profile_keeps_its_journal_and_goes_on(fake_device, tmp_path, capsys):
     def stop(number):
         if number == 100:

@@ -8,11 +8,13 @@ import pytest
 from fakes import SETUP
 
 from hwsearch.errors import InputError
+from hwsearch.family import save_family
 from hwsearch.judge import judge
 from hwsearch.networks import find_network, find_networks
 from hwsearch.notation import parse
 from hwsearch.preset import Preset, reference_preset, save_preset
 from hwsearch.run_directory import RunDirectory, Summary, save_summary
+from hwsearch.scaling import scale_family
 
 TEXT = "r64 swish ir_r2_k3_s2_e6_c24_se0.25"
 FOUND = parse("r64 relu6 stem_c16 ds_r1_k3_s1_c16 head_c64")
@@ -148,3 +150,15 @@ def test_no_network_at_all_is_refused(tmp_path):
     (tmp_path / "long.txt").write_text("\n" * 10_001, encoding="utf-8")
     with pytest.raises(InputError, match="10001 lines"):
         find_networks([], tmp_path / "long.txt")
+
+
+def test_a_familys_file_stands_for_its_members(tmp_path):
+    family = scale_family(reference_preset("efficientnet-b0").architecture, [0, 1], "lite", base_name="b0")
+    save_family(family, tmp_path / "b0.family.json")
+    nets = tmp_path / "nets.txt"
+    nets.write_text(f"mobilenet-v2\n{tmp_path / 'b0.family.json'}  # and its members\n")
+    expected = [variant.architecture for variant in family.variants]
+    assert [preset.architecture for preset in find_networks([str(tmp_path / "b0.family.json")])] == expected
+    assert [preset.architecture for preset in find_networks([], nets)][1:] == expected
+    with pytest.raises(InputError, match="is no network"):
+        find_networks(["missing.family.json"])

@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import sys
+from types import FrameType
 
 INTERRUPTED = 130
 INTERRUPTED_LINE = "interrupted; repeat the command to go on where it stopped"
@@ -18,12 +19,32 @@ QUIET = ("--quiet", "-q")
 def main() -> None:
     """Entry point of the ``hwsearch`` command."""
     try:
+        _remember_interruptions()
         _one_thread_for_arithmetic()
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # while a package was being imported
         code = _fail(INTERRUPTED_LINE, INTERRUPTED)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt but Python's own end
     sys.exit(code)
+
+
+class _Interruptions:
+    """Whether Ctrl-C came: a compiled library may lose the KeyboardInterrupt and raise an error of its own instead."""
+
+    came = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.came = True
+        raise KeyboardInterrupt
+
+
+_interruptions = _Interruptions()
+
+
+def _remember_interruptions() -> None:
+    # whoever ignores Ctrl-C, as a shell's background jobs do, goes on ignoring it
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interruptions)
 
 
 def _one_thread_for_arithmetic() -> None:
@@ -46,7 +67,9 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one exit code for every
         code = app(args=_quiet_first(arguments) or ["--help"], prog_name="hwsearch", standalone_mode=False)
         sys.stdout.flush()
     except HwsearchError as error:
-        return _fail(str(error), error.exit_code)
+        if not _interruptions.came:
+            return _fail(str(error), error.exit_code)
+        code = INTERRUPTED
     except typer.Exit as error:
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
@@ -78,7 +101,12 @@ def _quiet_first(arguments: list[str]) -> list[str]:
 
 
 def _is_interruption(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is behind an error: a compiled module that was being imported makes an ImportError of it."""
+    """Whether Ctrl-C is behind an error: a compiled module that was being imported makes an ImportError of it.
+
+    NumPy makes a TypeError of it in the middle of a comparison, and forgets where that came from.
+    """
+    if _interruptions.came:
+        return True
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None

@@ -7,11 +7,14 @@ from pathlib import Path
 
 
 def networks(incomplete: str) -> list[str]:
-    """Preset names, preset files, and folders of runs."""
+    """Preset names, preset and family files, and folders of runs."""
+    from hwsearch.family import SUFFIX as FAMILY_SUFFIX
     from hwsearch.preset import SUFFIX, reference_presets
 
     runs = [str(path.parent) for path in Path("runs").glob("*/summary.json")]
-    return _beginning(incomplete, [*reference_presets(), *_files(incomplete, SUFFIX), *runs])
+    return _beginning(
+        incomplete, [*reference_presets(), *_files(incomplete, SUFFIX), *_files(incomplete, FAMILY_SUFFIX), *runs]
+    )
 
 
 def tables(incomplete: str) -> list[str]:

@@ -27,7 +27,7 @@ Nets = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="NET",
-        help="preset names, preset files, runs, or text forms",
+        help="preset names, preset or family files, runs, or text forms",
         autocompletion=completion.networks,
     ),
 ]

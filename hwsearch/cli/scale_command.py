@@ -342,10 +342,14 @@ def _print_families(families: list[Family], estimator: TableEstimator | None) ->
 
 
 def _missing_text(estimator: TableEstimator, missing: list[str], members: int) -> str:
+    from hwsearch.family import SUFFIX
     from hwsearch.runtimes import TARGETS
 
     target = estimator.table.setup.target
     text = f"{estimator.where} lacks ops of {len(missing)} of the {members} members, so it cannot predict them"
     if target.partition(":")[0] not in TARGETS or not Path(estimator.where).exists():
         return f"{text}; next: --target T, which measures them"
-    return f"{text}; next: hwsearch profile --target {target} --networks PRESETS (which -o writes) -o {estimator.where}"
+    return (
+        f"{text}; next: hwsearch profile --target {target} --networks NAME{SUFFIX} (which -o writes)"
+        f" -o {estimator.where}"
+    )

@@ -72,7 +72,7 @@ def profile(
         typer.Option(
             "--networks",
             metavar="NET",
-            help="extend the table -o to these networks' ops: names with commas; repeatable",
+            help="extend the table -o to the ops of these networks, or families' files: with commas; repeatable",
         ),
     ] = None,
     output: Output = None,
@@ -88,7 +88,7 @@ def profile(
     Examples:
       hwsearch profile --target cpu -o cpu.json
       hwsearch profile --target openvino --precision int8 -o int8.json
-      hwsearch profile --target cpu --networks efficientnet-b2,families/b0/x.preset.json -o cpu.json
+      hwsearch profile --target cpu --networks families/b0/efficientnet-b0-b.family.json -o cpu.json
     """
     from hwsearch import console
     from hwsearch.latency_table import save_table
