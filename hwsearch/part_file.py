@@ -11,6 +11,7 @@ import hashlib
 import os
 import platform
 import re
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,12 +31,26 @@ _own: set[str] = set()
 def part_file(path: Path) -> Iterator[Path]:
     """A new name beside ``path``, to be written and renamed to it; if it is still there at the end, it is removed."""
     _sweep(path)
-    part = path.with_name(f"{_beginning(path)}.{os.getpid()}-{_place()}.{uuid.uuid4().hex}{SUFFIX}")
+    part = _part(path)
     _own.add(part.name)
     try:
         yield part
     finally:
         part.unlink(missing_ok=True)
+        _own.discard(part.name)
+
+
+@contextmanager
+def part_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A new hidden folder in ``parent``, for files that are renamed out of it; at the end it is removed."""
+    _sweep(parent / name)
+    part = _part(parent / name)
+    part.mkdir()
+    _own.add(part.name)
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
         _own.discard(part.name)
 
 
@@ -50,6 +65,10 @@ def lives(pid: int) -> bool:
     return True
 
 
+def _part(path: Path) -> Path:
+    return path.with_name(f"{_beginning(path)}.{os.getpid()}-{_place()}.{uuid.uuid4().hex}{SUFFIX}")
+
+
 def _beginning(path: Path) -> str:
     return f".{path.name[:MAX_NAME]}"
 
@@ -62,7 +81,14 @@ def _sweep(path: Path) -> None:
     with suppress(OSError):
         for each in path.parent.iterdir():
             if each.name.startswith(beginning) and _is_left(each.name, each.name[len(beginning) :]):
-                each.unlink(missing_ok=True)
+                _remove(each)
+
+
+def _remove(part: Path) -> None:
+    if part.is_dir() and not part.is_symlink():
+        shutil.rmtree(part, ignore_errors=True)
+    else:
+        part.unlink(missing_ok=True)
 
 
 def _is_left(name: str, ending: str) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from hwsearch import part_file
+from hwsearch.cli import run
 from hwsearch.errors import InputError
 from hwsearch.json_file import write_text
 
@@ -108,3 +109,16 @@ def test_a_name_as_long_as_file_systems_take_can_be_written(tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
         write_text(tmp_path / ("x" + name), "new")
     assert names(tmp_path) == [name]
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next(tmp_path):
+    export = ["export", "efficientnet-b0", "--to", "timm", "-o", str(tmp_path / "out")]
+    code = (
+        "import os, signal, sys\nfrom hwsearch.cli import main\n"
+        "os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)\nmain()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *export], check=False, capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+    assert [re.sub(r"\d+-\w+\.\w+", "_", name) for name in names(tmp_path / "out")] == [".export._.part"]
+    assert run(export) == 0
+    assert names(tmp_path / "out") == ["hwsearch_efficientnet_b0.py"]

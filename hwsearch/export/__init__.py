@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from hwsearch.architecture import Architecture
@@ -22,6 +21,7 @@ from hwsearch.export.openvino_ir import OpenVinoExporter
 from hwsearch.export.timm_module import TimmExporter
 from hwsearch.export.torch_file import TorchExporter
 from hwsearch.importing import detect
+from hwsearch.part_file import part_folder
 from hwsearch.preset import Preset
 
 __all__ = ["EXPORTERS", "Exported", "Exporter", "Padding", "able", "export", "exporter_named"]
@@ -75,19 +75,20 @@ def export(preset: Preset, to: str, folder: Path, padding: Padding = "same") -> 
 def _staging(folder: Path) -> Iterator[Path]:
     """A hidden folder inside the folder: what is there is renamed into place whole, or vanishes."""
     new = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(prefix=".export-", dir=folder)
-    except OSError as error:
-        raise InputError(f"cannot be written ({error.strerror})", where=str(folder)) from None
-    try:
-        with scratch as staging:
-            yield Path(staging)
-    except BaseException:
-        if new:
-            with suppress(OSError):
-                folder.rmdir()
-        raise
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            staging = stack.enter_context(part_folder(folder, "export"))
+        except OSError as error:
+            raise InputError(f"cannot be written ({error.strerror})", where=str(folder)) from None
+        try:
+            yield staging
+        except BaseException:
+            stack.close()
+            if new:
+                with suppress(OSError):
+                    folder.rmdir()
+            raise
 
 
 def _write(preset: Preset, chosen: Exporter, staging: Path, padding: Padding) -> tuple[Path, ...]:

@@ -274,7 +274,7 @@ def test_a_disk_that_fills_up_between_two_files_leaves_no_mixture(tmp_path, monk
     with pytest.raises(InputError, match="No space left") as caught:
         export(preset("x", SPECIAL["wide"]), "keras-hub", tmp_path)
     assert str(tmp_path) in str(caught.value)
-    assert ".export-" not in str(caught.value)
+    assert ".export." not in str(caught.value)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
