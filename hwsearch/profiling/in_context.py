@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from hwsearch.architecture import Architecture
 from hwsearch.device import Setup
@@ -37,6 +38,8 @@ OP_SPREAD, WALL_SPREAD = 0.05, 0.02
 """How far an op is expected to lie from its mean over contexts, and a wall from the sum of its ops; fractions."""
 UNUSUAL = 0.25
 """An occurrence further than this (as a fraction) from the median of its op was disturbed."""
+SHARE_MET = 0.9
+"""A design network with fewer of its ops in others than this share says nothing of the fit."""
 MIN_FIT_NETWORKS = 12
 """Fewer design networks than this, and op sums stand as they are."""
 SLOWED_SPREAD, SLOWED_LIMIT = 0.2, 1.4
@@ -127,7 +130,8 @@ def _solve_shares(
 ) -> LatencyTable:
     """In context: share x wall. The references have walls only; those whose ops were all met help to correct."""
     occurrences = _occurrences(design, _node_cost(design))
-    slope, constant_ms = _affine(_left_out_predictions(design, occurrences), _walls(design))
+    told = _met_elsewhere(design, occurrences)
+    slope, constant_ms = _affine(_left_out_predictions(design, occurrences)[told], _walls(design)[told])
     op_ms = {op: slope * _mean_ms(seen) for op, seen in occurrences.items()}
     few = len(design) < MIN_FIT_NETWORKS
     walls = [*design, *(each for each in references if all(op in op_ms for op in ops(each.architecture)))]
@@ -232,6 +236,19 @@ def _left_out_predictions(design: Sequence[_Network], occurrences: Occurrences) 
     return predicted
 
 
+def _met_elsewhere(design: Sequence[_Network], occurrences: Occurrences) -> npt.NDArray[np.bool_]:
+    """Which design networks the others say something about, (N,): nearly all of their ops were met elsewhere too.
+
+    A network by which a table was extended may be the only one with its ops. Left out, it would be predicted from
+    itself, exactly, whatever the profiler costs and whatever small networks save.
+    """
+    shares = [
+        np.mean([any(seen.network != number for seen in occurrences[op]) for op in ops(network.architecture)])
+        for number, network in enumerate(design)
+    ]
+    return np.array(shares) >= SHARE_MET
+
+
 def _node_cost(design: Sequence[_Network]) -> float:
     """What the profiler costs a node, ms: the candidates' mean, those that leave less error weighing more."""
     times = [each for network in design for each in network.measured.profile.values()]
@@ -246,7 +263,10 @@ def _node_cost(design: Sequence[_Network]) -> float:
 
 def _left_out_error(design: Sequence[_Network], occurrences: Occurrences) -> float:
     """Error of the left-out predictions after the affine map, as a fraction."""
-    predicted, walls = _left_out_predictions(design, occurrences), _walls(design)
+    told = _met_elsewhere(design, occurrences)
+    if not told.any():
+        return 0.0
+    predicted, walls = _left_out_predictions(design, occurrences)[told], _walls(design)[told]
     slope, constant = _affine(predicted, walls)
     return mape(slope * predicted + constant, walls)
 

@@ -143,6 +143,19 @@ def test_a_design_network_does_not_judge_itself():
     assert predicted == pytest.approx([3 * true, true])
 
 
+def test_networks_alone_with_their_blocks_say_nothing_of_the_fit():
+    """A table that is extended to other networks predicts its own space as before."""
+    runtime = FakeRuntime(node_cost_ms=0.002, slowdown=1.1, constant_ms=-0.1)
+    first = session(runtime, plan(B0_SPACE, SETTINGS))
+    table = solve("t", SETUP, [first])
+    others = plan_networks([reference_preset(f"efficientnet-lite{index}").architecture for index in range(5)])
+    extended = solve("t", SETUP, [first, session(runtime, others, seed=1)])
+    assert len(extended.ops) > len(table.ops) + 40
+    assert extended.constant_ms == pytest.approx(table.constant_ms, abs=1e-9)
+    for op, found in table.ops.items():
+        assert extended.ops[op].latency_ms == pytest.approx(found.latency_ms, rel=0.005)
+
+
 def test_the_table_of_a_file_can_be_solved_again_from_its_evidence(tmp_path):
     table = solve("t", SETUP, [session(FakeRuntime(node_cost_ms=0.001), plan(B0_SPACE, SETTINGS))])
     save_table(table, tmp_path / "t.json")
