@@ -103,6 +103,8 @@ def groups(count: int) -> Iterator[tuple[str, Padding, list[Architecture]]]:
         yield f"{name}, scaled to b phi -1 and 2 ({len(away)})", "same", away
     networks = [with_squeeze_excite(network) for network in sampled(load_space("efficientnet-b0"), count)]
     yield f"efficientnet-b0, se_ratio 0.25 in every stage ({count} random)", "same", networks
+    scaled = [scale_phi(network, 1, "b").architecture for network in networks]
+    yield f"efficientnet-b0, se_ratio 0.25 in every stage, those scaled to b phi 1 ({count})", "same", scaled
     published = [preset.architecture.with_resolution(112) for preset in reference_presets().values()]
     for family in ("efficientnet-b", "efficientnet-lite", "m"):
         members = [
