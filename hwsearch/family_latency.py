@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from hwsearch.architecture import Architecture
+from hwsearch.cost import cost
 from hwsearch.device import Setup
 from hwsearch.errors import MissingOpError
 from hwsearch.estimate import TableEstimator
 from hwsearch.family import DeviceLatency, Family
-from hwsearch.profiling.measurement import Measurement
+from hwsearch.preset import reference_presets
+from hwsearch.profiling.measurement import Measurement, measure
+from hwsearch.runtimes import Runtime
 
 
 def measured_ms(measurement: Measurement) -> dict[Architecture, float]:
@@ -34,6 +37,30 @@ def with_measurements(family: Family, measurement: Measurement) -> Family:
         for each in family.variants
     ]
     return dataclasses.replace(family, variants=tuple(variants))
+
+
+def published_beside(families: Sequence[Family]) -> list[Architecture]:
+    """The published networks of up to the size of the families' largest member, and one beyond it, by their MACs."""
+    largest = max(variant.macs for family in families for variant in family.variants)
+    published = sorted((preset.architecture for preset in reference_presets().values()), key=_macs)
+    return published[: 1 + sum(_macs(each) <= largest for each in published)]
+
+
+def measure_families(
+    families: Sequence[Family],
+    runtime: Runtime,
+    seconds: float,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> tuple[list[Family], Measurement]:
+    """Every member measured, in the same shuffled rounds as the published networks of about its size."""
+    members = [variant.architecture for family in families for variant in family.variants]
+    networks = list(dict.fromkeys([*members, *published_beside(families)]))
+    measurement = measure(runtime, networks, seconds=seconds, on_progress=on_progress)
+    return [with_measurements(family, measurement) for family in families], measurement
+
+
+def _macs(architecture: Architecture) -> int:
+    return cost(architecture).macs
 
 
 def with_predictions(family: Family, estimator: TableEstimator) -> Family:

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from hwsearch.architecture import Architecture
 from hwsearch.coefficients import STYLES
-from hwsearch.cost import cost
 from hwsearch.errors import HwsearchError, InputError, nearest_name
 from hwsearch.family import SUFFIX, Family, save_family
 from hwsearch.networks import find_network
 from hwsearch.preset import SUFFIX as PRESET_SUFFIX
-from hwsearch.preset import Preset, reference_preset, reference_presets, save_preset
+from hwsearch.preset import Preset, reference_preset, save_preset
 from hwsearch.run_directory import RunDirectory
 from hwsearch.scaling import Law, scale_family
 
 if TYPE_CHECKING:
     from hwsearch.coefficients import Source, Style
-    from hwsearch.profiling.measurement import Measurement
-    from hwsearch.profiling.profiler import Progress
-    from hwsearch.runtimes import Runtime
 
 RUNS = Path("runs")
 """Where ``hwsearch run`` puts a run that was given no place."""
@@ -110,33 +105,6 @@ def scaled_families(
         family = scale_family(base.architecture, phis, style, law, coefficients=source, base_name=base.name)
         families.append(dataclasses.replace(family, law_note=notes.get(style, "")))
     return families
-
-
-def measured_beside_published(
-    families: list[Family], runtime: Runtime, seconds: float, on_progress: Callable[[Progress], None]
-) -> tuple[list[Family], Measurement]:
-    """Every member measured on a runtime, in the same shuffled rounds as the published networks of up to its size."""
-    from hwsearch.family_latency import with_measurements
-    from hwsearch.profiling.measurement import measure
-    from hwsearch.profiling.profiler import Progress
-
-    members = [variant.architecture for family in families for variant in family.variants]
-    largest = max(_macs(each) for each in members)
-    published = sorted((preset.architecture for preset in reference_presets().values()), key=_macs)
-    # one beyond the largest, so that no member stands outside the published lines
-    count = 1 + sum(_macs(each) <= largest for each in published)
-    beside = published[:count]
-    measurement = measure(
-        runtime,
-        list(dict.fromkeys([*members, *beside])),
-        seconds=seconds,
-        on_progress=lambda done, total: on_progress(Progress("timing networks", done, total)),
-    )
-    return [with_measurements(family, measurement) for family in families], measurement
-
-
-def _macs(architecture: Architecture) -> int:
-    return cost(architecture).macs
 
 
 def write_families(families: list[Family], folder: Path) -> list[Path]:

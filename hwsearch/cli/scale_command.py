@@ -26,13 +26,13 @@ from hwsearch.cli.options import (
 
 if TYPE_CHECKING:
     from hwsearch.cli.families import Base
-    from hwsearch.cli.law_search import LawChoice, Stopwatch
     from hwsearch.coefficients import Law, Source, Style
     from hwsearch.console import ProgressBars
     from hwsearch.estimate import TableEstimator
     from hwsearch.family import Family, Variant
     from hwsearch.preset import Preset
     from hwsearch.runtimes import Runtime
+    from hwsearch.scaling.law_choice import LawChoice, Stopwatch
 
 MEASURED = "measured.json"
 PAGE = "family.html"
@@ -178,7 +178,7 @@ def _searched(
 ) -> list[LawChoice]:
     from hwsearch import console
     from hwsearch.accuracy import load_signal
-    from hwsearch.cli.law_search import choose_law
+    from hwsearch.scaling.law_choice import choose_law
 
     signal = load_signal(asked.accuracy) if asked.accuracy else None
     choices = []
@@ -208,7 +208,7 @@ def _show(bars: ProgressBars, step: str, done: int, total: int) -> None:
 def _stopwatch(
     base: Preset, style: Style, estimator: TableEstimator | None, runtime: Runtime | None
 ) -> Stopwatch | None:
-    from hwsearch.cli.law_search import measured_on, read_off
+    from hwsearch.scaling.law_choice import measured_on, read_off
 
     if runtime is not None:
         return measured_on(runtime)
@@ -224,17 +224,18 @@ def _with_latencies(
 ) -> tuple[list[Family], list[Path]]:
     """The families with what is known of their latency, and the files that were written."""
     from hwsearch import console
-    from hwsearch.cli.families import measured_beside_published, write_families
+    from hwsearch.cli.families import write_families
+    from hwsearch.family_latency import measure_families, with_predictions
 
     if estimator is not None:
-        from hwsearch.family_latency import with_predictions
-
         families = [with_predictions(family, estimator) for family in families]
     measurement = None
     if runtime is not None:
         with console.ProgressBars() as bars:
             bars.step("measure", f"the members beside the published networks, {runtime.setup.label}")
-            families, measurement = measured_beside_published(families, runtime, seconds, bars)
+            families, measurement = measure_families(
+                families, runtime, seconds, partial(_show, bars, "timing networks")
+            )
         console.warn(measurement.warnings)
     if output is None:
         return families, []

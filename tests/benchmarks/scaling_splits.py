@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hwsearch.cli.law_search import measured_on
 from hwsearch.errors import HwsearchError
 from hwsearch.growth_estimate import growth_estimate
 from hwsearch.latency_table import find_table, load_table
 from hwsearch.preset import reference_preset
 from hwsearch.runtimes import RuntimeOptions, open_runtime
 from hwsearch.scaling.cost_growth import MACS, CostExponents, cost_exponents, count_macs, growth_probes
+from hwsearch.scaling.law_choice import measured_on
 from hwsearch.scaling.published_law import top1_law
 
 BEGIN, END = "<!-- splits: begin -->", "<!-- splits: end -->"

@@ -1,4 +1,4 @@
-"""``hwsearch scale --coefficients search``: the step of phi that is best where it doubles the MACs, or a latency."""
+"""A law for one base: the step of phi that is best where it doubles the MACs, a table's latency, or a measured one."""
 
 from __future__ import annotations
 
