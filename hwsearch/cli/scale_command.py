@@ -306,9 +306,9 @@ def _print_choices(choices: list[LawChoice]) -> None:
     for choice in choices:
         exponents = choice.exponents
         console.say(
-            f"{choice.style}: {choice.cost} grows as depth^{exponents.depth:.2f} width^{exponents.width:.2f}"
-            f" resolution^{exponents.resolution:.2f} ({exponents.mape:.1%} off);"
-            f" of {choice.candidates} steps, {choice.equals} are as good by the {choice.signal}"
+            f"{choice.style}: {choice.cost} = base · depth^{exponents.depth:.2f} · width^{exponents.width:.2f}"
+            f" · resolution^{exponents.resolution:.2f} ({exponents.mape:.1%} off on its probes);"
+            f" {choice.candidates} steps ranked by {choice.signal}, {choice.equals} as good as the first"
         )
     console.warn(dict.fromkeys(choice.note for choice in choices if choice.note))
 

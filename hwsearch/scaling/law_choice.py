@@ -59,7 +59,7 @@ class LawChoice:
         note = f"; {self.note}" if self.note else ""
         return (
             f"searched: one step of phi doubles the {self.cost} (exponents: {powers}); best of {self.candidates} at phi"
-            f" {self.reach:g} by the {self.signal}{note}"
+            f" {self.reach:g} by {self.signal}{note}"
         )
 
     def document(self) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def choose_law(
         len(frame),
         int(frame["within_error"].sum()),
         best_law(search_laws(base, style, phi=reach)),
-        signal.name if signal else "law of published results",
+        signal.name if signal else "the law of published results",
         reach,
         stopwatch.note if stopwatch else "",
     )
