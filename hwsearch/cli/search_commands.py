@@ -286,6 +286,10 @@ def accuracy_fit(
       hwsearch accuracy fit trained.csv --source "our lab" -o ours.npz
       hwsearch search --table cpu.json --accuracy ours.npz
     """
+    from hwsearch.errors import InputError
+
+    if not data.exists():  # said before the fit's packages are asked for
+        raise InputError("no such file", where=str(data))
     from hwsearch.cli.fit import fit_predictor
 
     fit_predictor(data, output, seed, quick, source, scheme)
