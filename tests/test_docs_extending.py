@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_space import TINY_SPACE
 
 sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("accuracy", "export")]
 
@@ -37,18 +38,6 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re
 MODULES = {match[1]: block for block in BLOCKS if (match := re.match(r'"""(\w+)\.py:', block))}
 PLUG_INS = ("ort_levels", "layer_table", "snip")
 TINY = "r32 swish stem_c8 ds_r1_k3_s1_e1_c8_se0.25 ir_r2_k5_s2_e4_c16_se0.25 head_c32 classes10"
-SPACE = """\
-format: hwsearch-space
-version: 1
-name: tiny
-resolution: 32
-stem_channels: 8
-head_channels: 32
-activation: swish
-num_classes: 10
-stages:
-  - {stride: 2, out_channels: 8, kernel_size: [3, 5], expand_ratio: [1, 4], num_repeats: [1, 2], se_ratio: [0, 0.25]}
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +58,7 @@ def plugged_in(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def in_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "tiny.yaml").write_text(SPACE, encoding="utf-8")
+    (tmp_path / "tiny.yaml").write_text(TINY_SPACE, encoding="utf-8")
     return tmp_path
 
 
@@ -212,7 +201,7 @@ class TestTheProxy:
 
 def test_the_script_of_the_page_is_an_hwsearch_with_all_three(plugged_in, tmp_path):
     pytest.importorskip("torch", reason="torch is not installed: pip install 'hwsearch[torch]'")
-    (tmp_path / "tiny.yaml").write_text(SPACE, encoding="utf-8")
+    (tmp_path / "tiny.yaml").write_text(TINY_SPACE, encoding="utf-8")
     lines = (
         ["measure", TINY, "--target", "ort:none", "--seconds", "0.1"],
         ["export", "efficientnet-b0", "--to", "layers", "-o", "out"],

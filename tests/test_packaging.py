@@ -20,22 +20,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from tiny_space import TINY_SPACE
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-TINY_SPACE = """
-format: hwsearch-space
-version: 1
-name: tiny
-resolution: 32
-stem_channels: 8
-head_channels: 32
-activation: swish
-num_classes: 10
-stages:
-  - {stride: 1, out_channels: 8, kernel_size: 3, expand_ratio: 1, num_repeats: 1, se_ratio: 0}
-  - {stride: 2, out_channels: 16, kernel_size: [3, 5], expand_ratio: [4, 6], num_repeats: [1, 2], se_ratio: [0, 0.25]}
-"""
 
 needs_hatchling = pytest.mark.skipif(find_spec("hatchling") is None, reason="hatchling is not installed")
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 import typer.main
 from markdown_pages import ROOT, anchors, blocks, links, prose
+from tiny_space import TINY_SPACE
 
 from hwsearch.cli import run
 from hwsearch.cli.app import app
@@ -31,19 +32,6 @@ PAGES = [
 ]
 BLOCKS = blocks(README)
 STAND_IN = ROOT / "latency_tables" / "epyc-onnxruntime-f32.json"
-SPACE = """\
-format: hwsearch-space
-version: 1
-name: tiny
-resolution: 32
-stem_channels: 8
-head_channels: 32
-activation: relu
-num_classes: 10
-stages:
-  - {stride: 2, out_channels: 8, kernel_size: [3, 5], expand_ratio: [1, 4], num_repeats: [1, 2]}
-  - {stride: 2, out_channels: 16, kernel_size: [3, 5], expand_ratio: [1, 4], num_repeats: [1, 2]}
-"""
 QUICK = ("--space", "tiny.yaml", "--covers", "1", "--held-out", "4", "--seconds", "0.1")
 DETERMINISTIC = ("scale", "export")
 """Commands that only count: they must print the very text of the README."""
@@ -77,7 +65,7 @@ def shown_commands():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     found = tmp_path_factory.mktemp("readme")
-    (found / "tiny.yaml").write_text(SPACE, encoding="utf-8")
+    (found / "tiny.yaml").write_text(TINY_SPACE, encoding="utf-8")
     # named as the profile of the README names it
     save_table(dataclasses.replace(load_table(STAND_IN), name="cpu"), found / "stand-in.json")
     shutil.copy(found / "stand-in.json", found / "cpu.json")

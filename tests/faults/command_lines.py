@@ -7,21 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tiny_space import TINY_SPACE
+
 ROOT = Path(__file__).resolve().parents[2]
 
-TINY_SPACE = """
-format: hwsearch-space
-version: 1
-name: tiny
-resolution: 32
-stem_channels: 8
-head_channels: 32
-activation: swish
-num_classes: 10
-stages:
-  - {stride: 1, out_channels: 8, kernel_size: 3, expand_ratio: 1, num_repeats: 1, se_ratio: 0}
-  - {stride: 2, out_channels: 16, kernel_size: [3, 5], expand_ratio: [4, 6], num_repeats: [1, 2], se_ratio: [0, 0.25]}
-"""
 TINY_NETWORK = "r32 swish stem_c8 ds_r1_k3_s1_e1_c8 ir_r2_k5_s2_e4_c16_se0.25 head_c32 classes10"
 
 STAGES = ((1, 16), (2, 24), (2, 40), (2, 80), (1, 112), (2, 192), (1, 320))
