@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -166,9 +165,9 @@ def _estimator_of_run(base: Base) -> TableEstimator | None:
 
 def _check_before_measuring(seconds: float, output: Path | None) -> None:
     from hwsearch.errors import InputError
+    from hwsearch.profiling.timing import check_seconds
 
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise InputError(f"--seconds {seconds:g}", allowed="a number above 0")
+    check_seconds(seconds)
     if output is not None and output.exists() and not output.is_dir():
         raise InputError("is a file, and a family is written to a folder", where=f"-o {output}")
 
@@ -225,12 +224,15 @@ def _with_latencies(
     """The families with what is known of their latency, and the files that were written."""
     from hwsearch import console
     from hwsearch.cli.families import write_families
-    from hwsearch.family_latency import measure_families, with_predictions
 
     if estimator is not None:
+        from hwsearch.family_latency import with_predictions
+
         families = [with_predictions(family, estimator) for family in families]
     measurement = None
     if runtime is not None:
+        from hwsearch.family_latency import measure_families
+
         with console.ProgressBars() as bars:
             bars.step("measure", f"the members beside the published networks, {runtime.setup.label}")
             families, measurement = measure_families(

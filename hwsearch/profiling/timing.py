@@ -33,6 +33,12 @@ OnTurn = Callable[[int, int, float], None]
 """Called after every turn with round, network, ms."""
 
 
+def check_seconds(seconds: float) -> None:
+    """InputError unless it is a time that rounds can be given; for who wants to know before all else is done."""
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise InputError(f"seconds = {seconds}", allowed="a number above 0")
+
+
 def time_rounds(
     runtime: Runtime,
     architectures: Sequence[Architecture],
@@ -47,8 +53,7 @@ def time_rounds(
 
     The first round decides how many fit into ``seconds`` (6 to 30); ``on_plan`` hears the number of turns.
     """
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise InputError(f"seconds = {seconds}", allowed="a number above 0")
+    check_seconds(seconds)
     samples: dict[Turn, float] = dict(taken or {})
     count = len(architectures)
     rounds = MIN_ROUNDS

@@ -129,7 +129,8 @@ def choose_law(
     """The best step for MACs (without a stopwatch) or a latency, by the scaling law or by an accuracy signal."""
     exponents = MACS if stopwatch is None else cost_exponents(base, stopwatch.latency_ms, style)
     # nothing is measured for a second time to check the first rows: the members of the family are, where asked
-    frame = search_laws(base, style, exponents=exponents, phi=reach)
+    by_macs = search_laws(base, style, phi=reach)
+    frame = by_macs if stopwatch is None else search_laws(base, style, exponents=exponents, phi=reach)
     if signal is not None:
         frame = _judged(frame, base, style, signal, exponents, evaluations, reach, on_judged)
     return LawChoice(
@@ -139,7 +140,7 @@ def choose_law(
         exponents,
         len(frame),
         int(frame["within_error"].sum()),
-        best_law(search_laws(base, style, phi=reach)),
+        best_law(by_macs),
         signal.name if signal else "the law of published results",
         reach,
         stopwatch.note if stopwatch else "",
